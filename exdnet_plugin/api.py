@@ -1,0 +1,145 @@
+"""What the public names do: enhance an image, a video; open a filter for a host application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from exdnet_plugin.chain import make_chain
+from exdnet_plugin.devices import resolve_device
+from exdnet_plugin.frame_filter import FrameFilter
+from exdnet_plugin.plugins import Plugins, default_plugins
+from exdnet_plugin.processor import FrameProcessor
+from exdnet_plugin.report import Report
+from exdnet_plugin.stream_info import StreamInfo
+
+Chain = str | Sequence[FrameProcessor]
+Quality = Literal["exact"]
+Image = TypeVar("Image", bound=NDArray[Any])
+_PEAKS = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
+
+
+def open_filter(
+    stream: StreamInfo, *, chain: Chain = "exdnet", device: str = "auto", quality: Quality = "exact", plugins: Plugins | None = None
+) -> FrameFilter:
+    """Open a chain over the planes of a stream, for a host application.
+
+    Args:
+        stream: size, pixel format, rate and colour of the frames; its device is replaced by `device`.
+        chain: the chain's text, or processors that the caller made.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        quality: `exact`, the network at full size.
+        plugins: the host's own; the installed ones by default.
+
+    Raises:
+        ValueError: a name, option, device, pixel format or matrix that there is not; says which there are.
+        CheckpointError: weights that are not of this network.
+    """
+    check_quality(quality)
+    plugins = plugins or default_plugins()
+    opened = StreamInfo(stream.width, stream.height, stream.pixel_format, stream.rate, stream.color, resolve_device(device))
+    return FrameFilter(opened, make_chain(chain, plugins), plugins)
+
+
+def check_quality(quality: str) -> None:
+    """ValueError for a quality that there is not."""
+    if quality != "exact":
+        raise ValueError(f"quality {quality!r} is not there; exact is, the network at full size")
+
+
+def enhance_image(image: Image, *, chain: Chain = "exdnet", device: str = "auto", plugins: Plugins | None = None) -> Image:
+    """Enhance one image.
+
+    Args:
+        image: (H, W, 3) RGB, gamma-coded: uint8, uint16, or float in [0, 1].
+        chain, device, plugins: as for :func:`open_filter`.
+
+    Returns:
+        A new array of the same shape and type.
+
+    Raises:
+        ValueError: the image has another shape or type, or as for :func:`open_filter`.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ValueError(f"image of shape {image.shape}: (H, W, 3) RGB with at least one pixel is needed")
+    if image.dtype not in _PEAKS and image.dtype.kind != "f":
+        raise ValueError(f"image of type {image.dtype}: uint8, uint16 or float in [0, 1] is needed")
+    peak = _PEAKS.get(image.dtype, 1.0)
+    where = resolve_device(device)
+    values = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), np.float32)).to(where)[None] / peak
+    processors = make_chain(chain, plugins or default_plugins())
+    stream = StreamInfo(image.shape[1], image.shape[0], "rgb24" if peak == 255 else "rgb48le", device=where)
+    result = _run_once(processors, stream, values.clamp_(0, 1)).clamp(0, 1).mul(peak)
+    array = result[0].permute(1, 2, 0).cpu().numpy()
+    done: Image = (array if image.dtype.kind == "f" else np.round(array)).astype(image.dtype)
+    return done
+
+
+@torch.inference_mode()
+def _run_once(processors: Sequence[FrameProcessor], stream: StreamInfo, frames: torch.Tensor) -> torch.Tensor:
+    times = torch.zeros(1, dtype=torch.float64)
+    for processor in processors:
+        if not getattr(processor, "changes_pixels", True):
+            continue
+        processor.open(stream)
+        try:
+            frames = processor.process(frames, times)
+        finally:
+            processor.close()
+    return frames
+
+
+def enhance_video(
+    source: str | Path,
+    sink: str | Path,
+    *,
+    chain: Chain = "exdnet",
+    device: str = "auto",
+    quality: Quality = "exact",
+    codec: str | None = None,
+    crf: float | None = None,
+    options: dict[str, str] | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, int | None], None] | None = None,
+    plugins: Plugins | None = None,
+) -> Report:
+    """Enhance a video file; sound, subtitles and every other stream are copied, times and colour tags are kept.
+
+    Args:
+        source: a video file.
+        sink: the file to write; its suffix chooses the container. It appears when it is whole.
+        chain, device, quality, plugins: as for :func:`open_filter`.
+        codec: an encoder of FFmpeg; by default H.264, HEVC for more than 8 bits, VP9 in WebM.
+        crf: the encoder's constant quality; lower is better and larger.
+        options: any further option of the encoder.
+        overwrite: replace a sink that is there.
+        progress: called after each frame with the frames done and, where the source tells, how many there are.
+
+    Returns:
+        What happened: frames, cuts, losses, seconds a stage, notes.
+
+    Raises:
+        MediaError: the source cannot be read or the sink not written; nothing is left under the sink's name.
+        ValueError, CheckpointError: as for :func:`open_filter`.
+    """
+    from exdnet_plugin.media.sink import EncodingOptions, VideoSink
+    from exdnet_plugin.media.source import VideoSource
+    from exdnet_plugin.pipeline.run import run
+
+    check_quality(quality)
+    plugins = plugins or default_plugins()
+    processors = make_chain(chain, plugins)
+    with VideoSource(Path(source), device=resolve_device(device)) as opened:
+        target = VideoSink(Path(sink), opened, EncodingOptions(codec, crf, options or {}), overwrite=overwrite)
+        try:
+            frame_filter = FrameFilter(opened.info, processors, plugins)
+        except BaseException:
+            target.abort()
+            raise
+        expected = opened.expected_frames
+        return run(opened, frame_filter, target, (lambda done: progress(done, expected)) if progress else None)

@@ -1,0 +1,165 @@
+"""Reads a chain's text and makes its processors.
+
+The text is written like an FFmpeg filtergraph: processors separated by commas, options behind `=` and separated by
+colons, as `exdnet=strength=0.8:smoothing=0.5,kornia=op=enhance.adjust_saturation:factor=1.2`. A comma, colon, quote or
+backslash inside a value stands behind a backslash or between single quotes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import types
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from exdnet_plugin.plugins import Factory, Plugins
+    from exdnet_plugin.processor import FrameProcessor
+
+_BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+@dataclass(frozen=True)
+class Link:
+    """One processor of a chain, as written."""
+
+    name: str
+    options: dict[str, str]
+
+
+def parse_chain(text: str) -> list[Link]:
+    """The links of a chain's text; ValueError says what is wrong and where."""
+    links = [_parse_link(part, text) for part in _split(text, ",")]
+    if not links:
+        raise ValueError("the chain is empty; give at least one processor, or null to change nothing")
+    return links
+
+
+def _parse_link(part: str, text: str) -> Link:
+    name, *rest = _split(part, "=", limit=1)
+    name = _unescape(name).strip()
+    if not name:
+        raise ValueError(f"chain {text!r}: a processor's name is missing before {part!r}")
+    options: dict[str, str] = {}
+    for pair in _split(rest[0], ":") if rest else []:
+        key, *value = _split(pair, "=", limit=1)
+        key = _unescape(key).strip()
+        if not value:
+            raise ValueError(f"chain {text!r}: option {pair!r} of {name} has no value; write option=value")
+        if key in options:
+            raise ValueError(f"chain {text!r}: option {key!r} of {name} is given twice")
+        options[key] = _unescape(value[0])
+    return Link(name, options)
+
+
+def _split(text: str, separator: str, limit: int = -1) -> list[str]:
+    """Parts between unquoted, unescaped separators, quotes and backslashes kept."""
+    parts, start, quoted, position = [], 0, False, 0
+    while position < len(text):
+        character = text[position]
+        if character == "\\" and not quoted:
+            position += 1
+        elif character == "'":
+            quoted = not quoted
+        elif character == separator and not quoted and len(parts) != limit:
+            parts.append(text[start:position])
+            start = position + 1
+        position += 1
+    if quoted:
+        raise ValueError(f"chain {text!r}: a quote is opened and not closed")
+    parts.append(text[start:])
+    return parts if text.strip() else []
+
+
+def _unescape(text: str) -> str:
+    result, quoted, escaped = [], False, False
+    for character in text:
+        if escaped:
+            result.append(character)
+            escaped = False
+        elif character == "\\" and not quoted:
+            escaped = True
+        elif character == "'":
+            quoted = not quoted
+        else:
+            result.append(character)
+    return "".join(result)
+
+
+def make_chain(chain: str | Sequence[FrameProcessor], plugins: Plugins) -> list[FrameProcessor]:
+    """The processors of a chain, not opened yet. Processors that the caller made pass as they are."""
+    if not isinstance(chain, str):
+        return list(chain)
+    return [_make(link, plugins.factory(link.name)) for link in parse_chain(chain)]
+
+
+def _make(link: Link, factory: Factory) -> FrameProcessor:
+    parameters = option_parameters(factory)
+    takes_any = _takes_any(factory)
+    values: dict[str, Any] = {}
+    for key, text in link.options.items():
+        if key in parameters:
+            values[key] = _convert(text, parameters[key], f"option {key!r} of {link.name}")
+        elif takes_any:
+            values[key] = text
+        else:
+            raise ValueError(f"{link.name} has no option {key!r}; {_known(key, parameters)}")
+    missing = [name for name, p in parameters.items() if p.default is p.empty and name not in values]
+    if missing:
+        raise ValueError(f"{link.name} needs option {', '.join(map(repr, missing))}; write {link.name}={missing[0]}=…")
+    return factory(**values)
+
+
+def _known(key: str, parameters: dict[str, inspect.Parameter]) -> str:
+    if not parameters:
+        return "it has none"
+    near = difflib.get_close_matches(key, parameters, 1)
+    return f"there are {', '.join(parameters)}" + (f" (did you mean {near[0]}?)" if near else "")
+
+
+def option_parameters(factory: Factory) -> dict[str, inspect.Parameter]:
+    """The options of a processor: its factory's named parameters, annotations resolved where they can be."""
+    try:
+        signature = inspect.signature(factory, eval_str=True)
+    except (NameError, TypeError):  # an annotation only type checkers can see: values stay text
+        signature = inspect.signature(factory)
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {name: p for name, p in signature.parameters.items() if p.kind in kinds}
+
+
+def _takes_any(factory: Factory) -> bool:
+    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(factory).parameters.values())
+
+
+def _convert(text: str, parameter: inspect.Parameter, what: str) -> Any:
+    """The text as the parameter's annotated type; text where there is no annotation that says otherwise."""
+    kinds = _alternatives(parameter.annotation)
+    if type(None) in kinds and text.lower() == "none":
+        return None
+    for kind in kinds:
+        if typing.get_origin(kind) is Literal:
+            allowed = typing.get_args(kind)
+            if text not in map(str, allowed):
+                raise ValueError(f"{what} is {text!r}; allowed are {', '.join(map(str, allowed))}")
+            return next(value for value in allowed if str(value) == text)
+        if kind in (bool, int, float, Path):
+            return _number_or_path(text, kind, what)
+    return text
+
+
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+def _number_or_path(text: str, kind: type, what: str) -> Any:
+    try:
+        return _BOOLEANS[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        needed = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+        raise ValueError(f"{what} is {text!r}; it must be {needed}") from None

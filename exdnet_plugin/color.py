@@ -1,0 +1,196 @@
+"""Planes of any pixel format to RGB tensors and back, on the device: the only room that knows matrices and ranges.
+
+Source: ITU-T H.273 (07/2021), tables 2-4. What a stream leaves unspecified is resolved by one rule, :func:`resolve`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from exdnet_plugin.pixel_format import PixelFormat, pixel_format
+from exdnet_plugin.stream_info import ColorFacts, StreamInfo
+
+# H.273 table 4: Kr and Kb by FFmpeg's name of the matrix.
+LUMA_WEIGHTS = {
+    "bt709": (0.2126, 0.0722),
+    "fcc": (0.30, 0.11),
+    "bt470bg": (0.299, 0.114),
+    "smpte170m": (0.299, 0.114),
+    "smpte240m": (0.212, 0.087),
+    "bt2020nc": (0.2627, 0.0593),
+}
+SD_MAX_HEIGHT = 576  # unspecified matrices: lines up to which video is taken for standard definition
+
+
+def resolve(stream: StreamInfo) -> ColorFacts:
+    """The facts to convert by: as tagged and, where unspecified, by this rule.
+
+    Matrix: BT.601 up to 576 lines and 1024 columns, else BT.709. Range: full where the format says so, else limited.
+    Chroma site: left. ValueError for a matrix that is not a linear map of RGB (ICtCp, BT.2020-CL).
+    """
+    facts, layout = stream.color, pixel_format(stream.pixel_format)
+    matrix, range_, site = facts.matrix, facts.range, facts.chroma_site
+    if matrix in ("unspecified", "rgb"):
+        matrix = "smpte170m" if stream.height <= SD_MAX_HEIGHT and stream.width <= 1024 else "bt709"
+    if matrix not in LUMA_WEIGHTS:
+        raise ValueError(f"matrix {matrix!r} is not handled; there are {', '.join(LUMA_WEIGHTS)}. Convert the source to one of them first")
+    if layout.full_range and (layout.family != "gray" or range_ == "unspecified"):
+        range_ = "full"
+    return replace(
+        facts,
+        matrix=matrix,
+        range="limited" if range_ == "unspecified" else range_,
+        chroma_site="left" if site == "unspecified" else site,
+    )
+
+
+class ColorConverter:
+    """Converts frames of one stream between planes and RGB."""
+
+    def __init__(self, stream: StreamInfo) -> None:
+        self.layout: PixelFormat = pixel_format(stream.pixel_format)
+        self.facts = resolve(stream)
+        self._size = stream.height, stream.width
+        self._kr, self._kb = LUMA_WEIGHTS[self.facts.matrix]
+
+    def to_rgb(self, planes: Sequence[Tensor]) -> Tensor:
+        """Planes in the stream's pixel format, integers as they lie in memory, to (1, 3, H, W) float32 RGB in [0, 1]."""
+        channels = {name: self._values(plane) for name, plane in self._split(planes).items() if name != "a"}
+        if self.layout.family == "yuv":
+            return self._yuv_to_rgb(*(channels[name] for name in "yuv"))
+        if self.layout.family == "gray":
+            return self._luma(channels["y"]).clamp_(0, 1).expand(1, 3, *self._size)
+        return torch.cat([channels[name] for name in "rgb"], dim=1) / self._peak
+
+    def from_rgb(self, rgb: Tensor, original: Sequence[Tensor]) -> list[Tensor]:
+        """(1, 3, H, W) float RGB to planes of the stream's pixel format. Alpha is taken from the original planes."""
+        rgb = rgb.float().clamp(0, 1)
+        if self.layout.family == "yuv":
+            channels = dict(zip("yuv", self._rgb_to_yuv(rgb), strict=True))
+        elif self.layout.family == "gray":
+            channels = {"y": self._codes(self._weigh(rgb), luma=True)}
+        else:
+            channels = dict(zip("rgb", (rgb * self._peak).split(1, dim=1), strict=True))
+        words = {name: self._words(value) for name, value in channels.items()}
+        if any("a" in names for names in self.layout.planes):
+            words["a"] = self._split(original)["a"]
+        return self._join(words)
+
+    @property
+    def _peak(self) -> float:
+        return float((1 << self.layout.depth) - 1)
+
+    def _split(self, planes: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Each channel by its letter, (h, w)."""
+        channels: dict[str, Tensor] = {}
+        for names, plane in zip(self.layout.planes, planes, strict=True):
+            channels |= dict(zip(names, plane.unbind(2) if len(names) > 1 else [plane], strict=True))
+        return channels
+
+    def _join(self, channels: dict[str, Tensor]) -> list[Tensor]:
+        return [torch.stack([channels[n] for n in names], dim=2) if len(names) > 1 else channels[names] for names in self.layout.planes]
+
+    def _values(self, channel: Tensor) -> Tensor:
+        """A channel's codes as float32, (1, 1, h, w), shift undone."""
+        if channel.dtype == torch.uint16:  # torch has few operations on uint16
+            channel = channel.to(torch.int32)
+        return (channel >> self.layout.shift if self.layout.shift else channel).to(torch.float32)[None, None]
+
+    def _words(self, codes: Tensor) -> Tensor:
+        """Codes, (1, 1, h, w) float, rounded and clipped to words as they lie in memory, (h, w)."""
+        codes = codes[0, 0].round().clamp_(0, self._peak)
+        if self.layout.depth == 8:
+            return codes.to(torch.uint8)
+        return (codes.to(torch.int32) << self.layout.shift).to(torch.uint16)
+
+    def _scale(self) -> tuple[float, float, float, float]:
+        """Luma offset and span, chroma offset and span, in codes."""
+        step = float(1 << (self.layout.depth - 8))
+        if self.facts.range == "full":
+            return 0.0, self._peak, 128 * step, self._peak
+        return 16 * step, 219 * step, 128 * step, 224 * step
+
+    def _luma(self, y: Tensor) -> Tensor:
+        offset, span, _, _ = self._scale()
+        return (y - offset) / span
+
+    def _codes(self, value: Tensor, *, luma: bool) -> Tensor:
+        luma_offset, luma_span, chroma_offset, chroma_span = self._scale()
+        return value * luma_span + luma_offset if luma else value * chroma_span + chroma_offset
+
+    def _weigh(self, rgb: Tensor) -> Tensor:
+        r, g, b = rgb.split(1, dim=1)
+        return self._kr * r + (1 - self._kr - self._kb) * g + self._kb * b
+
+    def _yuv_to_rgb(self, y: Tensor, u: Tensor, v: Tensor) -> Tensor:
+        _, _, offset, span = self._scale()
+        luma = self._luma(y)
+        cb, cr = self._upsample((torch.cat([u, v], dim=1) - offset) / span).split(1, dim=1)
+        kr, kb = self._kr, self._kb
+        kg = 1 - kr - kb
+        green = luma - (2 * kb * (1 - kb) / kg) * cb - (2 * kr * (1 - kr) / kg) * cr
+        return torch.cat([luma + 2 * (1 - kr) * cr, green, luma + 2 * (1 - kb) * cb], dim=1).clamp_(0, 1)
+
+    def _rgb_to_yuv(self, rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        luma = self._weigh(rgb)
+        differences = torch.cat([(rgb[:, 2:] - luma) / (2 * (1 - self._kb)), (rgb[:, :1] - luma) / (2 * (1 - self._kr))], dim=1)
+        cb, cr = self._codes(self._downsample(differences), luma=False).split(1, dim=1)
+        return self._codes(luma, luma=True), cb, cr
+
+    def _cosited(self) -> tuple[bool, bool]:
+        """Whether chroma lies on a luma sample, (horizontally, vertically); between two otherwise."""
+        site = self.facts.chroma_site
+        return site in ("left", "topleft"), site == "topleft"
+
+    def _upsample(self, chroma: Tensor) -> Tensor:
+        height, width = self._size
+        for dim, subsampled, cosited in zip((3, 2), self.layout.log2_chroma, self._cosited(), strict=True):
+            if subsampled:
+                chroma = _double(chroma, dim, cosited)
+        return chroma[:, :, :height, :width]
+
+    def _downsample(self, chroma: Tensor) -> Tensor:
+        for dim, subsampled, cosited in zip((3, 2), self.layout.log2_chroma, self._cosited(), strict=True):
+            if subsampled:
+                chroma = _halve(chroma, dim, cosited)
+        return chroma
+
+
+def _double(x: Tensor, dim: int, cosited: bool) -> Tensor:
+    """Twice the samples along a dimension, linearly interpolated at the chroma site, edges repeated."""
+    size = x.shape[dim]
+    after = torch.cat([x.narrow(dim, 1, size - 1), x.narrow(dim, size - 1, 1)], dim)
+    if cosited:
+        even, odd = x, (x + after) / 2
+    else:
+        before = torch.cat([x.narrow(dim, 0, 1), x.narrow(dim, 0, size - 1)], dim)
+        even, odd = x.lerp(before, 0.25), x.lerp(after, 0.25)
+    return torch.stack([even, odd], dim + 1).flatten(dim, dim + 1)
+
+
+def _halve(x: Tensor, dim: int, cosited: bool) -> Tensor:
+    """Half the samples along a dimension: [1 2 1]/4 around a sample it lies on, the mean of the two it lies between."""
+    if x.shape[dim] % 2:
+        x = torch.cat([x, x.narrow(dim, x.shape[dim] - 1, 1)], dim)
+    even, odd = x.unflatten(dim, (-1, 2)).unbind(dim + 1)
+    if not cosited:
+        return (even + odd) / 2
+    before = torch.cat([even.narrow(dim, 0, 1), odd.narrow(dim, 0, odd.shape[dim] - 1)], dim)
+    return even / 2 + (before + odd) / 4
+
+
+def thumbnails(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    """Small luma pictures of (N, 3, H, W) RGB by area: (N, 1, *size)."""
+    weights = frames.new_tensor([*_bt709_weights()]).reshape(1, 3, 1, 1)
+    height, width = min(size[0], frames.shape[2]), min(size[1], frames.shape[3])
+    return (F.adaptive_avg_pool2d(frames, (height, width)) * weights).sum(dim=1, keepdim=True)
+
+
+def _bt709_weights() -> tuple[float, float, float]:
+    kr, kb = LUMA_WEIGHTS["bt709"]
+    return kr, 1 - kr - kb, kb

@@ -1,0 +1,19 @@
+"""Which device frames are processed on."""
+
+from __future__ import annotations
+
+import torch
+
+
+def resolve_device(name: str) -> str:
+    """`auto`, `cpu`, `cuda` or `cuda:N` as torch names it; ValueError says what there is."""
+    if name == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    if name == "cpu":
+        return name
+    available = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in available:
+        there = ", ".join(["cpu", *available])
+        raise ValueError(f"device {name!r} is not here; there is {there}. Use --device auto to take the best")
+    return wanted

@@ -1,0 +1,22 @@
+"""The errors of our own. Wrong arguments are `ValueError`; these are for what comes from outside.
+
+Every message says the value, what is allowed, and the remedy, in one line: the command line prints it as it is.
+"""
+
+from __future__ import annotations
+
+
+class ExdnetError(Exception):
+    """Any error of this package that is not a wrong argument."""
+
+
+class MediaError(ExdnetError):
+    """A source cannot be read or a sink cannot be written. Raised by `exdnet_plugin.media`."""
+
+
+class CheckpointError(ExdnetError):
+    """A file holds no weights of this network. Raised by `exdnet_plugin.exdnet.checkpoint`."""
+
+
+class PluginError(ExdnetError):
+    """A plugin's processor broke the contract. Raised by `exdnet_plugin.frame_filter` and, when strict, by `plugins`."""

@@ -1,0 +1,115 @@
+"""Weights in files: read without executing code, checked against the network, written as safetensors with a passport."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import safetensors
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from exdnet_plugin.errors import CheckpointError
+from exdnet_plugin.exdnet.exposures import LOL_CONSTANTS, ExposureConstants
+from exdnet_plugin.exdnet.network import ExdNet
+
+DEFAULT = "default"
+_CONSTANTS_KEY = "exposure_intervals"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network's weights, the exposure constants that belong to them, and their file's sha256."""
+
+    state: dict[str, Tensor]
+    constants: ExposureConstants
+    sha256: str
+
+    def network(self) -> ExdNet:
+        """The training form with these weights."""
+        network = ExdNet()
+        network.load_state_dict(self.state)
+        return network
+
+
+def weights_path(name: str) -> Path:
+    """The file of weights that ship with the package, by name, or of a path as it is.
+
+    Raises:
+        CheckpointError: there is no such name or file.
+    """
+    shipped = Path(str(files("exdnet_plugin.exdnet.weights")))
+    inside = shipped / f"{name}.safetensors"
+    if Path(name).name == name and inside.is_file():
+        return inside
+    if not Path(name).is_file():
+        known = ", ".join(sorted(path.stem for path in shipped.glob("*.safetensors")))
+        raise CheckpointError(f"no weights {name!r}; give {known}, or a .safetensors or .pth file that exists")
+    return Path(name)
+
+
+def load_weights(name: str = DEFAULT) -> Weights:
+    """Weights by shipped name or by path, `.safetensors` or `.pth` (loaded with `weights_only`: no code runs).
+
+    Raises:
+        CheckpointError: the file is missing, broken, or of another network; says what was found and what was expected.
+    """
+    path = weights_path(name)
+    try:
+        state, metadata = _read(path)
+    except (safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path} cannot be read as weights: {reason}. A .safetensors file or a .pth state dict is needed") from None
+    _check(path, state)
+    return Weights(state, _constants(path, metadata), hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if path.suffix == ".safetensors":
+        with safetensors.safe_open(path, "pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118 - no mapping
+    loaded = torch.load(path, map_location="cpu", weights_only=True)
+    for key in ("state_dict", "model", "params"):  # what training programs wrap a state dict in
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+            loaded = loaded[key]
+    if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
+        raise ValueError(f"it holds {type(loaded).__name__}, no state dict of tensors")
+    return {str(key).removeprefix("module."): value for key, value in loaded.items()}, {}
+
+
+def _check(path: Path, state: dict[str, Tensor]) -> None:
+    expected = {key: tuple(value.shape) for key, value in ExdNet().state_dict().items()}
+    found = {key: tuple(value.shape) for key, value in state.items()}
+    missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
+    other = sorted(key for key in expected.keys() & found.keys() if expected[key] != found[key])
+    faults = [
+        f"{len(missing)} of {len(expected)} parameters are missing, as {missing[0]}" if missing else "",
+        f"{len(extra)} are of another network, as {extra[0]}" if extra else "",
+        f"{other[0]} is {found[other[0]]} instead of {expected[other[0]]}" if other else "",
+    ]
+    if any(faults):
+        raise CheckpointError(f"{path} holds no ExdNet weights: {'; '.join(filter(None, faults))}. Give weights of ExdNet")
+    broken = [key for key, value in state.items() if not torch.isfinite(value.float()).all()]
+    if broken:
+        raise CheckpointError(f"{path} holds values that are not finite in {broken[0]}; give weights of a run that did not diverge")
+
+
+def _constants(path: Path, metadata: Mapping[str, str]) -> ExposureConstants:
+    if _CONSTANTS_KEY not in metadata:
+        return LOL_CONSTANTS
+    try:
+        return ExposureConstants(tuple((float(a), float(b)) for a, b in json.loads(metadata[_CONSTANTS_KEY])))
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{path}: its exposure constants {metadata[_CONSTANTS_KEY]!r} are wrong: {error}") from None
+
+
+def weights_bytes(state: Mapping[str, Tensor], constants: ExposureConstants = LOL_CONSTANTS, **passport: str) -> bytes:
+    """Weights as a safetensors file's content, their exposure constants and the given facts in its metadata."""
+    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    return save(tensors, metadata={_CONSTANTS_KEY: json.dumps(constants.intervals), **passport})

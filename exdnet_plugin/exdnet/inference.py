@@ -1,0 +1,94 @@
+"""ExdNet as it runs on frames: tile by tile with the exact halo, the calibration matrix from the whole frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from exdnet_plugin.exdnet.exposures import LOL_CONSTANTS, ExposureConstants, exposure_range
+from exdnet_plugin.exdnet.folded import before_calibration, fold
+from exdnet_plugin.exdnet.network import HALO, OUTPUT_MIN, ExdNet
+
+SIZE_MIN = 8  # the global branch shrinks a frame eightfold; smaller ones are continued at their edges
+CPU_TILE = 192  # pixels a side: the 64 hidden channels of a tile stay near the cache, its halo costs a third
+ROWS = 256  # rows that the matrix is applied to at once, so that no second whole frame of temporaries is needed
+
+
+class Inference:
+    """A network's inference form on a device.
+
+    Args:
+        network: the training form with its weights.
+        constants: the exposure constants that belong to those weights.
+        device: where frames are.
+        tile: side of a tile in pixels, without halo; None for whole frames. Results agree to 1e-5 whatever it is.
+    """
+
+    def __init__(
+        self, network: ExdNet, constants: ExposureConstants = LOL_CONSTANTS, *, device: str = "cpu", tile: int | None = None
+    ) -> None:
+        if tile is not None and tile < 1:
+            raise ValueError(f"tile {tile}: a side of at least 1 pixel is needed, or None for whole frames")
+        network = network.eval().requires_grad_(False).to(device)
+        self._folded = fold(network, constants)
+        self._global = network.global_net
+        self._tile = tile
+
+    @torch.inference_mode()
+    def before_calibration(self, frames: Tensor, range_: Tensor) -> Tensor:
+        """The local part of (N, 3, H, W) frames in [0, 1] with their (N, 2) exposure ranges, same shape back."""
+        if self._tile is None:
+            return before_calibration(self._folded, frames, range_)
+        result = torch.empty_like(frames)
+        for target, source, inner in _tiles(frames.shape[2], frames.shape[3], self._tile):
+            part = before_calibration(self._folded, frames[:, :, source[0], source[1]], range_)
+            result[:, :, target[0], target[1]] = part[:, :, inner[0], inner[1]]
+        return result
+
+    @torch.inference_mode()
+    def matrix(self, before: Tensor) -> Tensor:
+        """The calibration matrix of each frame, (N, 3, 3), from what comes before calibration."""
+        height, width = before.shape[2:]
+        if min(height, width) < SIZE_MIN:
+            before = F.pad(before, (0, max(0, SIZE_MIN - width), 0, max(0, SIZE_MIN - height)), mode="replicate")
+        matrix: Tensor = self._global(F.avg_pool2d(before, 2))
+        return matrix
+
+    @torch.inference_mode()
+    def calibrate(self, before: Tensor, matrix: Tensor) -> Tensor:
+        """The result, `M · rgb` clamped to [1e-8, 1], written over `before`."""
+        for rows in before.split(ROWS, dim=2):
+            rows.copy_(torch.einsum("nij,njhw->nihw", matrix, rows).clamp_(OUTPUT_MIN, 1))
+        return before
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        """Each frame by itself, as published: (N, 3, H, W) RGB in [0, 1] to the same."""
+        before = self.before_calibration(frames, exposure_range(frames))
+        return self.calibrate(before, self.matrix(before))
+
+
+Slices = tuple[slice, slice]
+
+
+def _tiles(height: int, width: int, tile: int) -> Iterator[tuple[Slices, Slices, Slices]]:
+    """For each tile: its place in the frame, that with its halo, and its place within the latter.
+
+    At the frame's edge there is no halo: the convolutions' zero padding belongs there.
+    """
+    rows, columns = _spans(height, tile), _spans(width, tile)
+    for row in rows:
+        for column in columns:
+            yield (row[0], column[0]), (row[1], column[1]), (row[2], column[2])
+
+
+def _spans(length: int, tile: int) -> list[tuple[slice, slice, slice]]:
+    count = -(-length // tile)
+    edges = [length * i // count for i in range(count + 1)]
+    spans = []
+    for start, stop in zip(edges, edges[1:], strict=False):
+        first, last = max(start - HALO, 0), min(stop + HALO, length)
+        spans.append((slice(start, stop), slice(first, last), slice(start - first, stop - first)))
+    return spans

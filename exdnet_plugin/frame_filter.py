@@ -1,0 +1,147 @@
+"""Planes in, planes out, on a device: what the pipeline, the live path and every host application hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from exdnet_plugin.color import ColorConverter
+from exdnet_plugin.errors import PluginError
+from exdnet_plugin.lanes import Lanes, make_lanes
+from exdnet_plugin.plugins import Plugins
+from exdnet_plugin.processor import FrameProcessor
+from exdnet_plugin.report import Report
+from exdnet_plugin.stream_info import StreamInfo
+
+Plane = TypeVar("Plane", Tensor, NDArray[np.uint8], NDArray[np.uint16])
+CUDA_BATCH = 4
+
+
+class FrameFilter:
+    """A chain of frame processors over the planes of one stream.
+
+    Args:
+        stream: what the frames are; its device is where they are processed.
+        processors: the chain, not opened yet.
+        plugins: who is told of the stream's opening and end.
+
+    Raises:
+        ValueError: the stream's pixel format or matrix is not handled.
+
+    Planes are numpy arrays or CPU tensors in the stream's pixel format, of any strides: (h, w), or (h, w, channels) when
+    interleaved, uint8 for 8 bits and uint16 above. They come back in the same form. The originals are not written to.
+    """
+
+    def __init__(self, stream: StreamInfo, processors: Sequence[FrameProcessor], plugins: Plugins | None = None) -> None:
+        self.stream = stream
+        self._converter = ColorConverter(stream)
+        self._processors = [processor for processor in processors if getattr(processor, "changes_pixels", True)]
+        self._plugins = plugins
+        self._lanes: Lanes = make_lanes(stream.device)
+        self._opened: list[FrameProcessor] = []
+        self._frames = 0
+        self._closed = False
+        try:
+            for processor in self._processors:
+                processor.open(stream)
+                self._opened.append(processor)
+        except BaseException:
+            self._close_processors()
+            raise
+        if plugins:
+            plugins.stream_opened(stream)
+
+    @property
+    def cuts(self) -> int:
+        """Frames so far at which a processor's temporal state started anew."""
+        return max((int(getattr(processor, "cuts", 0)) for processor in self._processors), default=0)
+
+    def __call__(self, planes: Sequence[Plane], time: float) -> list[Plane]:
+        """Filter one frame; `time` is its presentation time in seconds."""
+        return next(iter(self.run([(planes, time)])))
+
+    def run(self, frames: Iterable[tuple[Sequence[Plane], float]]) -> Iterator[list[Plane]]:
+        """Filter frames in order, a passive generator; on a GPU several are in flight.
+
+        Args:
+            frames: (planes, time in seconds) of each frame.
+        """
+        for planes, result in self._lanes.run(self._checked(frames), self._process, self._batch):
+            self._frames += 1
+            yield _in_form_of(planes[0], result)
+
+    @property
+    def _batch(self) -> int:
+        return CUDA_BATCH if self.stream.device.startswith("cuda") else 1
+
+    def _checked(self, frames: Iterable[tuple[Sequence[Plane], float]]) -> Iterator[tuple[list[Tensor], float]]:
+        for planes, time in frames:
+            tensors = [plane if isinstance(plane, Tensor) else torch.from_numpy(plane) for plane in planes]
+            self._check(tensors)
+            yield tensors, time
+
+    def _check(self, planes: list[Tensor]) -> None:
+        layout, stream = self._converter.layout, self.stream
+        expected = [layout.plane_shape(index, stream.width, stream.height) for index in range(len(layout.planes))]
+        found = [tuple(plane.shape) for plane in planes]
+        if found != expected:
+            raise ValueError(f"planes {found} do not fit {stream.width}x{stream.height} {layout.name}, which has {expected}")
+        kind = torch.uint8 if layout.bytes_per_value == 1 else torch.uint16
+        if any(plane.dtype != kind for plane in planes):
+            raise ValueError(f"planes of {layout.name} must be {kind}, not {[str(plane.dtype) for plane in planes]}")
+
+    @torch.inference_mode()
+    def _process(self, batch: list[list[Tensor]], times: list[float]) -> list[list[Tensor]]:
+        """Planes of a batch, on the device, to planes of the same format there."""
+        if not self._processors:
+            return batch
+        rgb = torch.cat([self._converter.to_rgb(planes) for planes in batch])
+        moments = torch.tensor(times, dtype=torch.float64)
+        for processor in self._processors:
+            rgb = self._run_one(processor, rgb, moments)
+        return [self._converter.from_rgb(frame, planes) for frame, planes in zip(rgb.split(1), batch, strict=True)]
+
+    @staticmethod
+    def _run_one(processor: FrameProcessor, rgb: Tensor, times: Tensor) -> Tensor:
+        result = processor.process(rgb, times)
+        if not isinstance(result, Tensor) or result.shape != rgb.shape:
+            got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
+            raise PluginError(f"{type(processor).__name__}.process gave {got} for {tuple(rgb.shape)}; it must keep the shape")
+        return result
+
+    def reset(self) -> None:
+        """Forget what came before: a seek, a reconnect."""
+        for processor in self._processors:
+            processor.reset()
+
+    def close(self, report: Report | None = None) -> None:
+        """Close the processors and tell the plugins, with the caller's report or with the filter's own counts. Once only."""
+        if self._closed:
+            return
+        self._closed = True
+        report = report or Report(frames=self._frames)
+        report.cuts = self.cuts
+        self._close_processors()
+        if self._plugins:
+            self._plugins.stream_closed(self.stream, report)
+
+    def _close_processors(self) -> None:
+        while self._opened:
+            self._opened.pop().close()
+
+    def __enter__(self) -> FrameFilter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _in_form_of(original: Plane, planes: list[Tensor]) -> list[Plane]:
+    if isinstance(original, Tensor):
+        return planes
+    return [plane.numpy() for plane in planes]

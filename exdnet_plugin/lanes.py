@@ -1,0 +1,146 @@
+"""How frames get onto a device and back: on a CPU as they are, on CUDA over three streams tied by events.
+
+Upload, compute and download run on streams of their own over pinned memory; the host waits in one place only, for the
+oldest download. It stands beside the frame filter rather than in the pipeline, because hosts that hold a filter want the
+overlap too and have no pipeline of ours.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+Planes = list[Tensor]
+Process = Callable[[list[Planes], list[float]], list[Planes]]
+IN_FLIGHT = 3  # batches: one uploading, one computing, one downloading
+
+
+class Lanes(Protocol):
+    """Runs batches of frames through `process` on a device, in order."""
+
+    def run(self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int) -> Iterator[tuple[Planes, Planes]]:
+        """For each frame, its planes as they came and as they are now, both on the CPU."""
+
+
+def make_lanes(device: str) -> Lanes:
+    """The lanes of a device as torch names it."""
+    return StreamLanes(CudaStreams(device)) if device.startswith("cuda") else DirectLanes()
+
+
+def _batches(frames: Iterable[tuple[Planes, float]], size: int) -> Iterator[tuple[list[Planes], list[float]]]:
+    iterator = iter(frames)
+    while items := list(islice(iterator, size)):
+        yield [planes for planes, _ in items], [time for _, time in items]
+
+
+class DirectLanes:
+    """Frames are where they are processed."""
+
+    def run(self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int) -> Iterator[tuple[Planes, Planes]]:
+        for planes, times in _batches(frames, batch):
+            yield from zip(planes, process(planes, times), strict=True)
+
+
+class Streams(Protocol):
+    """The few things that lanes need of a device: the seam at which tests stand in for CUDA."""
+
+    def on(self, lane: str) -> AbstractContextManager[Any]:
+        """Work within runs on this lane: `upload`, `compute` or `download`."""
+
+    def record(self, lane: str) -> Any:
+        """An event behind what the lane has been given so far."""
+
+    def wait(self, lane: str, event: Any) -> None:
+        """Let a lane wait for an event; the host goes on."""
+
+    def synchronize(self, event: Any) -> None:
+        """Let the host wait for an event."""
+
+    def pinned(self, like: Tensor) -> Tensor:
+        """An empty tensor of the same shape and type in memory that copies do not block on."""
+
+    def copy(self, tensor: Tensor, to: Tensor | None) -> Tensor:
+        """Start a copy to the device or, with `to`, into that tensor on the host."""
+
+
+@dataclass
+class _Flight:
+    """A batch under way. It holds every tensor that the device still reads or writes until its download has ended."""
+
+    originals: list[Planes]
+    staged: list[Planes]
+    uploaded: list[Planes]
+    processed: list[Planes]
+    downloaded: list[Planes]
+    done: Any
+
+
+class StreamLanes:
+    """Upload, compute and download overlapped, up to `IN_FLIGHT` batches."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    def run(self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int) -> Iterator[tuple[Planes, Planes]]:
+        flights: deque[_Flight] = deque()
+        for planes, times in _batches(frames, batch):
+            flights.append(self._start(planes, times, process))
+            if len(flights) == IN_FLIGHT:
+                yield from self._land(flights.popleft())
+        while flights:
+            yield from self._land(flights.popleft())
+
+    def _start(self, originals: list[Planes], times: list[float], process: Process) -> _Flight:
+        streams = self._streams
+        staged = [[streams.pinned(plane).copy_(plane) for plane in planes] for planes in originals]
+        with streams.on("upload"):
+            uploaded = [[streams.copy(plane, None) for plane in planes] for planes in staged]
+        streams.wait("compute", streams.record("upload"))
+        with streams.on("compute"):
+            processed = process(uploaded, times)
+        streams.wait("download", streams.record("compute"))
+        with streams.on("download"):
+            downloaded = [[streams.copy(plane, streams.pinned(plane)) for plane in planes] for planes in processed]
+        return _Flight(originals, staged, uploaded, processed, downloaded, streams.record("download"))
+
+    def _land(self, flight: _Flight) -> Iterator[tuple[Planes, Planes]]:
+        self._streams.synchronize(flight.done)
+        yield from zip(flight.originals, flight.downloaded, strict=True)
+
+
+class CudaStreams:
+    """CUDA's streams and events."""
+
+    def __init__(self, device: str) -> None:
+        self._device = torch.device(device)
+        self._streams = {lane: torch.cuda.Stream(self._device) for lane in ("upload", "compute", "download")}
+
+    def on(self, lane: str) -> AbstractContextManager[Any]:
+        context: AbstractContextManager[Any] = torch.cuda.stream(self._streams[lane])
+        return context
+
+    def record(self, lane: str) -> torch.cuda.Event:
+        event = torch.cuda.Event()
+        event.record(self._streams[lane])
+        return event
+
+    def wait(self, lane: str, event: torch.cuda.Event) -> None:
+        self._streams[lane].wait_event(event)
+
+    def synchronize(self, event: torch.cuda.Event) -> None:
+        event.synchronize()
+
+    def pinned(self, like: Tensor) -> Tensor:
+        return torch.empty(like.shape, dtype=like.dtype, pin_memory=True)
+
+    def copy(self, tensor: Tensor, to: Tensor | None) -> Tensor:
+        if to is None:
+            return tensor.to(self._device, non_blocking=True)
+        return to.copy_(tensor, non_blocking=True)

@@ -1,0 +1,175 @@
+"""Photos: read and written with what they carry, EXIF, ICC profile and XMP, 8 or 16 bits, alpha.
+
+OpenCV is imported when a photo is first read, never beside av's decoding: both bring an FFmpeg.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exdnet_plugin.errors import MediaError
+
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+_TIFF_KEPT = {270: "ImageDescription", 271: "Make", 272: "Model", 306: "DateTime", 315: "Artist", 33432: "Copyright", 700: "XMP", 34675: "ICC profile"}
+_TIFF_EXIF = 34665
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo.
+
+    Attributes:
+        rgb: (H, W, 3), uint8 or uint16.
+        alpha: (H, W) of the same type, or None.
+        gray: whether the file holds one channel.
+        metadata: EXIF, XMP and ICC as OpenCV's numbered blocks.
+        tiff_tags: what a TIFF carries instead, as (code, value).
+        notes: what cannot be kept, a line each.
+    """
+
+    rgb: Pixels
+    alpha: Pixels | None = None
+    gray: bool = False
+    metadata: tuple[tuple[int, NDArray[np.uint8]], ...] = ()
+    tiff_tags: tuple[tuple[int, Any], ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+
+def read_photo(path: Path) -> Photo:
+    """Read a photo; pixels as stored, so that an EXIF orientation stays true. MediaError when it is none."""
+    import cv2
+
+    data = _bytes(path)
+    try:
+        pixels, kinds, blocks = cv2.imdecodeWithMetadata(data, flags=cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise MediaError(f"{path} is not a photo that can be read: {error.err}") from None
+    if pixels is None or pixels.size == 0:
+        raise MediaError(f"{path} is not a photo that can be read; known are {', '.join(sorted(PHOTO_SUFFIXES))}")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise MediaError(f"{path} holds {pixels.dtype} values; photos of 8 or 16 bits are taken. Convert it first")
+    metadata = tuple((int(kind), np.asarray(block, np.uint8).ravel()) for kind, block in zip(kinds, blocks, strict=True))
+    tags, notes = _tiff_tags(path) if path.suffix.lower() in (".tif", ".tiff") else ((), ())
+    return _photo(cast(Pixels, pixels), metadata, tags, notes)
+
+
+def _bytes(path: Path) -> NDArray[np.uint8]:
+    if not path.is_file():
+        raise MediaError(f"{path} does not exist; check the path")
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise MediaError(f"{path} may not be read: {error.strerror}") from None
+    if not data.size:
+        raise MediaError(f"{path} is empty (0 bytes); give a photo")
+    return data
+
+
+def _photo(pixels: Pixels, metadata: tuple[Any, ...], tags: tuple[Any, ...], notes: tuple[str, ...]) -> Photo:
+    gray = pixels.ndim == 2 or pixels.shape[2] == 1
+    if gray:
+        rgb = np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
+        return Photo(rgb, None, True, metadata, tags, notes)
+    alpha = np.ascontiguousarray(pixels[:, :, 3]) if pixels.shape[2] == 4 else None
+    return Photo(np.ascontiguousarray(pixels[:, :, 2::-1]), alpha, False, metadata, tags, notes)
+
+
+def _tiff_tags(path: Path) -> tuple[tuple[tuple[int, Any], ...], tuple[str, ...]]:
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        tags = cast(tifffile.TiffPage, file.pages[0]).tags
+        kept = tuple((code, tags[code].value) for code in _TIFF_KEPT if code in tags)
+        notes = ("its EXIF camera settings are left out: TIFF files are written without",) if _TIFF_EXIF in tags else ()
+        pages = ("only its first page is taken",) if len(file.pages) > 1 else ()
+    return kept, (*notes, *pages)
+
+
+def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> list[str]:
+    """Write a photo beside its name and rename it.
+
+    Args:
+        path: its suffix chooses the format.
+        photo: what to write.
+        quality: of JPEG and lossy WebP, 1 to 100.
+
+    Returns:
+        What could not be kept, a line each.
+
+    Raises:
+        MediaError: the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    notes = list(photo.notes)
+    pixels = _stored(photo, suffix, notes)
+    beside = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        if suffix in (".tif", ".tiff"):
+            _write_tiff(beside, pixels, photo, notes)
+        else:
+            _write_with_opencv(beside, pixels, photo, quality, notes)
+        os.replace(beside, path)
+    except OSError as error:
+        raise MediaError(f"{path} cannot be written: {error.strerror}. Choose a folder that you may write to, or free some space") from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return notes
+
+
+def _stored(photo: Photo, suffix: str, notes: list[str]) -> Pixels:
+    """RGB(A) pixels as the format can hold them."""
+    channels = [photo.rgb]
+    if photo.alpha is not None:
+        if suffix in (".jpg", ".jpeg", ".bmp"):
+            notes.append(f"transparency is left out: {suffix} has none; .png has")
+        else:
+            channels.append(photo.alpha[:, :, None])
+    pixels = np.concatenate(channels, axis=2)
+    if pixels.dtype == np.uint16 and suffix not in (".png", ".tif", ".tiff"):
+        notes.append(f"16 bits become 8: {suffix} holds no more; .png or .tif would")
+        pixels = np.round(pixels / 257).astype(np.uint8)
+    return cast(Pixels, pixels)
+
+
+def _write_with_opencv(path: Path, pixels: Pixels, photo: Photo, quality: int, notes: list[str]) -> None:
+    import cv2
+
+    order = [2, 1, 0, 3][: pixels.shape[2]]
+    parameters = {
+        ".jpg": [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444],
+        ".webp": [cv2.IMWRITE_WEBP_QUALITY, quality],
+    }.get(path.suffix.lower().replace("jpeg", "jpg"), [])
+    kinds = [kind for kind, _ in photo.metadata]
+    blocks = [block for _, block in photo.metadata]
+    if photo.tiff_tags:
+        notes.append(f"{', '.join(_TIFF_KEPT[code] for code, _ in photo.tiff_tags)} of the TIFF are left out; write a .tif to keep them")
+    if path.suffix.lower() == ".bmp":
+        notes += ["EXIF and ICC are left out: .bmp has none; .png has"] if kinds else []
+        _, data = cv2.imencode(".bmp", np.ascontiguousarray(pixels[:, :, order]))
+    else:
+        _, data = cv2.imencodeWithMetadata(path.suffix, np.ascontiguousarray(pixels[:, :, order]), kinds, blocks, parameters)
+    path.write_bytes(data.tobytes())
+
+
+def _write_tiff(path: Path, pixels: Pixels, photo: Photo, notes: list[str]) -> None:
+    import tifffile
+
+    if photo.metadata:
+        notes.append("EXIF, ICC and XMP of the source are left out: they are carried from TIFF to TIFF only; write the source's own format")
+    extra = [(code, 7 if isinstance(value, bytes) else 2, len(value) if isinstance(value, bytes) else 0, value, True) for code, value in photo.tiff_tags]
+    tifffile.imwrite(
+        path,
+        pixels,
+        photometric="rgb",
+        compression="zlib",
+        metadata=None,
+        extrasamples=["unassalpha"] if pixels.shape[2] == 4 else None,
+        extratags=extra,
+    )

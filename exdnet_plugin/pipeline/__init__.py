@@ -1,0 +1,1 @@
+"""Runs a source through a filter into a sink. The only room that makes threads."""

@@ -1,0 +1,58 @@
+"""Passive stages with their own busy time: waiting for a neighbour does not count."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class StageClock:
+    """Busy seconds of each stage by name. Each stage writes its own key, from its own thread."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def stage(self, name: str, function: Callable[[Iterator[T]], Iterator[U]], upstream: Iterable[T]) -> Iterator[U]:
+        """The generator `function` over `upstream`, timed without its waiting for `upstream` and for its consumer."""
+        self.seconds[name] = 0.0
+        waited = 0.0
+
+        def pulled() -> Iterator[T]:
+            nonlocal waited
+            iterator = iter(upstream)
+            try:
+                while True:
+                    start = time.perf_counter()
+                    try:
+                        item = next(iterator)
+                    except StopIteration:
+                        return
+                    finally:
+                        waited += time.perf_counter() - start
+                    yield item
+            finally:
+                _close(iterator)
+
+        results = function(pulled())
+        try:
+            while True:
+                start, waited = time.perf_counter(), 0.0
+                try:
+                    result = next(results)
+                except StopIteration:
+                    return
+                finally:
+                    self.seconds[name] += time.perf_counter() - start - waited
+                yield result
+        finally:
+            _close(results)
+
+
+def _close(iterator: Iterator[object]) -> None:
+    close = getattr(iterator, "close", None)
+    if close is not None:
+        close()

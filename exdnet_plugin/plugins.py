@@ -1,0 +1,162 @@
+"""Finds plugins and keeps a broken one from hurting the host. Imports neither torch nor av."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from exdnet_plugin import hookspecs, processors
+from exdnet_plugin.errors import PluginError
+
+if TYPE_CHECKING:
+    from exdnet_plugin.processor import FrameProcessor
+    from exdnet_plugin.report import Report
+    from exdnet_plugin.stream_info import StreamInfo
+
+log = logging.getLogger(__name__)
+Factory = Callable[..., "FrameProcessor"]
+BUILT_IN = "built-in"
+
+
+@dataclass(frozen=True)
+class PluginProblem:
+    """A plugin, or part of one, that does not work, and why."""
+
+    name: str
+    distribution: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PluginEntry:
+    """A plugin that works: its name, its distribution with version, and the names it registered."""
+
+    name: str
+    distribution: str
+    hooks: tuple[str, ...]
+    processors: tuple[str, ...]
+
+
+class Plugins:
+    """The plugins of one host. Each host may have its own; :func:`default_plugins` is the one that commands share.
+
+    Args:
+        discover: look for installed plugins by entry point.
+        strict: raise `PluginError` for a broken plugin instead of listing it in `problems`.
+    """
+
+    def __init__(self, *, discover: bool = True, strict: bool = False) -> None:
+        self._strict = strict
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._factories: dict[str, Factory | str] = {}
+        self._owners: dict[str, str] = {}
+        self.entries: list[PluginEntry] = []
+        self.problems: list[PluginProblem] = []
+        self.add(processors, BUILT_IN, "exdnet-plugin")
+        if discover:
+            for point in entry_points(group=hookspecs.PROJECT):
+                self._load(point)
+
+    def _load(self, point: EntryPoint) -> None:
+        distribution = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
+        try:
+            plugin = point.load()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import may raise anything; the host lives on
+            self._problem(point.name, distribution, error)
+            return
+        self.add(plugin, point.name, distribution)
+
+    def add(self, plugin: object, name: str, distribution: str = "this program") -> None:
+        """Take a plugin in: all that it registers or, when a part is broken, nothing."""
+        offered: dict[str, Factory | str] = {}
+        try:
+            self._manager.register(plugin, name)
+            self._offer(plugin, offered)
+        except Exception as error:  # noqa: BLE001 - see _load
+            if self._manager.get_plugin(name) is plugin:
+                self._manager.unregister(plugin)
+            self._problem(name, distribution, error)
+            return
+        self._factories |= offered
+        self._owners |= dict.fromkeys(offered, name)
+        hooks = tuple(sorted(caller.name for caller in self._manager.get_hookcallers(plugin) or ()))
+        self.entries.append(PluginEntry(name, distribution, hooks, tuple(offered)))
+
+    def _offer(self, plugin: object, offered: dict[str, Factory | str]) -> None:
+        def register(name: str, factory: Factory | str) -> None:
+            if name in self._factories or name in offered:
+                owner = self._owners.get(name, "this plugin")
+                raise ValueError(f"processor name {name!r} is taken by {owner}; choose another")
+            if not name.isidentifier():
+                raise ValueError(f"processor name {name!r} must be letters, digits and underscores, as an identifier")
+            offered[name] = factory
+
+        for implementation in self._manager.hook.register_frame_processors.get_hookimpls():
+            if implementation.plugin is plugin:
+                implementation.function(register=register)
+
+    def _problem(self, name: str, distribution: str, error: BaseException) -> None:
+        problem = PluginProblem(name, distribution, f"{type(error).__name__}: {error}")
+        if self._strict:
+            raise PluginError(f"plugin {name} of {distribution} does not load: {problem.reason}") from error
+        self.problems.append(problem)
+
+    @property
+    def processor_names(self) -> list[str]:
+        """Every processor that a chain may name."""
+        return sorted(self._factories)
+
+    def owner(self, name: str) -> str:
+        """The plugin that registered a processor."""
+        return self._owners[name]
+
+    def factory(self, name: str) -> Factory:
+        """The factory of a processor; ValueError lists the names when it is unknown."""
+        if name not in self._factories:
+            raise ValueError(f"unknown processor {name!r}; there are {', '.join(self.processor_names)}")
+        found = self._factories[name]
+        if isinstance(found, str):
+            found = self._imported(name, found)
+            self._factories[name] = found
+        return found
+
+    def _imported(self, name: str, target: str) -> Factory:
+        module, _, attribute = target.partition(":")
+        try:
+            factory: Factory = getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError, ValueError) as error:
+            owner = self._owners[name]
+            raise PluginError(f"processor {name!r} of plugin {owner} cannot be imported from {target!r}: {error}") from error
+        return factory
+
+    def stream_opened(self, stream: StreamInfo) -> None:
+        """Tell every plugin that a stream opened."""
+        self._tell("stream_opened", stream=stream)
+
+    def stream_closed(self, stream: StreamInfo, report: Report) -> None:
+        """Tell every plugin that a stream ended."""
+        self._tell("stream_closed", stream=stream, report=report)
+
+    def _tell(self, hook: str, **arguments: Any) -> None:
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            wanted = {name: arguments[name] for name in implementation.argnames}
+            try:
+                implementation.function(**wanted)
+            except Exception:  # an onlooker's fault must not end the stream that it looks at
+                if self._strict:
+                    raise
+                log.exception("plugin %s failed in %s", implementation.plugin_name, hook)
+
+
+@lru_cache(maxsize=1)
+def default_plugins() -> Plugins:
+    """The installed plugins, found once a process."""
+    return Plugins()

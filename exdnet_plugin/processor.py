@@ -1,0 +1,39 @@
+"""The frame processor: what plugins write and chains are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from exdnet_plugin.stream_info import StreamInfo
+
+
+@runtime_checkable
+class FrameProcessor(Protocol):
+    """Turns RGB frames into RGB frames, in order. A stream in batches of 1 and of 8 gives the same frames.
+
+    A processor may also carry `changes_pixels = False`, which leaves it out of the chain when it runs (a chain of nothing
+    else passes planes as they are), and `cuts`, a count of how often its temporal state started anew.
+    """
+
+    def open(self, stream: StreamInfo) -> None:
+        """Told size, rate, colour and device, once, before the first frame."""
+
+    def process(self, frames: Tensor, times: Tensor) -> Tensor:
+        """Process a batch that follows the one before.
+
+        Args:
+            frames: (N, 3, H, W), float, full-range RGB, gamma-coded, in [0, 1], on `stream.device`. Not to be written to.
+            times: (N,), float64, seconds, on the CPU.
+
+        Returns:
+            The same shape; what leaves [0, 1] is clipped.
+        """
+
+    def reset(self) -> None:
+        """Forget what came before: a seek, a reconnect."""
+
+    def close(self) -> None:
+        """Release what `open` took. Called once, also after an error."""

@@ -1,0 +1,64 @@
+"""ExdNet as a frame processor: the network, with its exposure range and calibration matrix smoothed in time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from exdnet_plugin.exdnet.checkpoint import DEFAULT, load_weights
+from exdnet_plugin.exdnet.exposures import exposure_codes
+from exdnet_plugin.exdnet.inference import CPU_TILE, Inference
+from exdnet_plugin.stream_info import StreamInfo
+from exdnet_plugin.temporal import Clock, CutDetector, HeldCodes, Smoother
+
+SMOOTHING = 0.5
+
+
+class ExdNetProcessor:
+    """Brightens frames with ExdNet.
+
+    Args:
+        strength: 0 leaves the frame, 1 is the network's result, between is a blend.
+        smoothing: mean delay, in seconds, with which exposure range and calibration matrix follow the video; 0 is frame by frame.
+        weights: a name that ships with the package, or a .safetensors or .pth file.
+
+    Raises:
+        ValueError: strength or smoothing is out of range.
+        CheckpointError: the weights are not of this network.
+    """
+
+    def __init__(self, strength: float = 1.0, smoothing: float = SMOOTHING, weights: str = DEFAULT) -> None:
+        if not 0 <= strength <= 1:
+            raise ValueError(f"strength {strength}: it must be between 0 and 1")
+        self._strength = strength
+        self._range, self._matrix = Smoother(smoothing), Smoother(smoothing)
+        self._held, self._detector, self._clock = HeldCodes(), CutDetector(), Clock()
+        self._weights = load_weights(weights)
+        self._cuts: Tensor | None = None
+
+    @property
+    def cuts(self) -> int:
+        """How often the temporal state started anew at a cut."""
+        return 0 if self._cuts is None else int(self._cuts)
+
+    def open(self, stream: StreamInfo) -> None:
+        tile = CPU_TILE if stream.device == "cpu" else None
+        self._inference = Inference(self._weights.network(), self._weights.constants, device=stream.device, tile=tile)
+        self._cuts = torch.zeros((), dtype=torch.int64, device=stream.device)
+
+    @torch.inference_mode()
+    def process(self, frames: Tensor, times: Tensor) -> Tensor:
+        steps, cuts = self._clock.update(times), self._detector.update(frames)
+        self._cuts = cuts.sum() if self._cuts is None else self._cuts + cuts.sum()
+        codes = self._held.update(exposure_codes(frames), cuts)
+        before = self._inference.before_calibration(frames, self._range.update(codes / 255, steps, cuts))
+        matrix = self._inference.matrix(before).flatten(1)
+        result = self._inference.calibrate(before, self._matrix.update(matrix, steps, cuts).reshape(-1, 3, 3))
+        return result if self._strength == 1 else torch.lerp(frames, result, self._strength)
+
+    def reset(self) -> None:
+        for state in (self._range, self._matrix, self._held, self._detector, self._clock):
+            state.reset()
+
+    def close(self) -> None:
+        """The network goes with the object."""

@@ -1,0 +1,36 @@
+"""What happened to a stream: the figures of the summary, and what `stream_closed` tells plugins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Report:
+    """Counts and times of one stream.
+
+    Attributes:
+        frames: frames that went through.
+        dropped: frames left out on purpose (live streams).
+        lost: frames that the source announced and that could not be decoded.
+        cuts: frames at which temporal state started anew.
+        seconds: busy time of each stage, in seconds, without its waiting for others.
+        wall: seconds from first to last.
+        sink: the file that was written, if any.
+        notes: what could not be kept, a line each.
+    """
+
+    frames: int = 0
+    dropped: int = 0
+    lost: int = 0
+    cuts: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    wall: float = 0.0
+    sink: Path | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def slowest_stage(self) -> str | None:
+        """The stage that took longest, None before any ran."""
+        return max(self.seconds, key=lambda name: self.seconds[name], default=None)

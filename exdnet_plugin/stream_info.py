@@ -1,0 +1,45 @@
+"""What a stream is: size, rate, pixel format, colour facts. What a frame processor and a host filter are opened with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+Range = Literal["limited", "full", "unspecified"]
+ChromaSite = Literal["left", "center", "topleft", "unspecified"]
+
+
+@dataclass(frozen=True)
+class ColorFacts:
+    """How a stream's values mean colours, by FFmpeg's names for the code points of ITU-T H.273."""
+
+    matrix: str = "unspecified"
+    primaries: str = "unspecified"
+    transfer: str = "unspecified"
+    range: Range = "unspecified"
+    chroma_site: ChromaSite = "unspecified"
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """A stream of frames of one size and pixel format.
+
+    Args:
+        width, height: in pixels, at least 1.
+        pixel_format: FFmpeg's name, as `yuv420p`, `p010le`, `rgb24`.
+        rate: frames a second where the stream has a steady rate.
+        color: the colour facts as tagged; what is unspecified is resolved by `exdnet_plugin.color`.
+        device: where frames are processed, as torch names it: `cpu`, `cuda:0`.
+    """
+
+    width: int
+    height: int
+    pixel_format: str = "rgb24"
+    rate: Fraction | None = None
+    color: ColorFacts = field(default_factory=ColorFacts)
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise ValueError(f"stream size {self.width}x{self.height}: both must be at least 1 pixel")

@@ -1,0 +1,93 @@
+"""Batches of samples, a function of seed and step alone: a resumed run sees what an uninterrupted one would."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from exdnet_plugin.training.pairs import Picture
+from exdnet_plugin.training.samples import Sample, SampleMix, make_samples
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Frames and targets (N, 3, h, w) in [0, 1], exposure ranges (N, 2)."""
+
+    frames: Tensor
+    ranges: Tensor
+    targets: Tensor
+
+
+@dataclass(frozen=True)
+class BatchSource:
+    """Pictures in memory, and how samples are made from them. `bright` pictures have no dark partner."""
+
+    pairs: Sequence[tuple[Picture, Picture]]
+    bright: Sequence[Picture]
+    mix: SampleMix
+    size: int
+    batch: int
+    seed: int
+    bright_share: float = 0.1
+    crops: int = 2  # of one picture: making the picture is what costs
+
+    def at(self, step: int) -> Batch:
+        """The batch of a step."""
+        rng = np.random.default_rng([self.seed, step])
+        samples: list[Sample] = []
+        while len(samples) < self.batch:
+            crops = min(self.crops, self.batch - len(samples))
+            bright_only = bool(self.bright) and rng.random() < self.bright_share
+            low, high = self._pictures(rng, bright_only)
+            samples += make_samples(low, high, rng, self.size, self.mix, crops=crops, bright_only=bright_only)
+        return Batch(
+            torch.stack([s.frame for s in samples]),
+            torch.stack([s.range for s in samples]),
+            torch.stack([s.target for s in samples]),
+        )
+
+    def _pictures(self, rng: np.random.Generator, bright_only: bool) -> tuple[Picture, Picture]:
+        if bright_only:
+            picture = self.bright[int(rng.integers(len(self.bright)))]
+            return picture, picture
+        return self.pairs[int(rng.integers(len(self.pairs)))]
+
+
+def prefetched(source: BatchSource, first: int, last: int, ahead: int = 4) -> Iterator[Batch]:
+    """Batches of steps `first` to `last - 1`, made ahead on a thread that ends with the iterator."""
+    ready: queue.Queue[Batch | Exception] = queue.Queue(ahead)
+    stop = threading.Event()
+
+    def put(item: Batch | Exception) -> None:
+        while not stop.is_set():
+            try:
+                return ready.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            for step in range(first, last):
+                if stop.is_set():
+                    return
+                put(source.at(step))
+        except Exception as error:  # handed to the training loop, which raises it
+            put(error)
+
+    worker = threading.Thread(target=work, name="exdnet-batches", daemon=True)
+    worker.start()
+    try:
+        for _ in range(first, last):
+            item = ready.get()
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        worker.join()

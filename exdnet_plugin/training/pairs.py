@@ -1,0 +1,90 @@
+"""Paired pictures for training and validation: found by name, split by viewpoint, held in memory as 8-bit RGB."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]  # (H, W, 3) RGB
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+LAYOUTS = (("low", "high"), ("Low", "High"), ("our485/low", "our485/high"), ("Train/low", "Train/high"))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A dark picture and its bright ground truth, of one size."""
+
+    name: str
+    low: Path
+    high: Path
+
+    def load(self) -> tuple[Picture, Picture]:
+        """Both pictures as (H, W, 3) uint8 RGB; ValueError when one is unreadable or the sizes differ."""
+        low, high = read_picture(self.low), read_picture(self.high)
+        if low.shape != high.shape:
+            raise ValueError(f"{self.low} is {low.shape[1]}x{low.shape[0]} but {self.high} is {high.shape[1]}x{high.shape[0]}: a pair needs one size")
+        return low, high
+
+
+def read_picture(path: Path) -> Picture:
+    """An 8-bit RGB picture, (H, W, 3) uint8."""
+    data = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise ValueError(f"{path} is not a picture that can be read; expected one of {', '.join(sorted(PICTURE_SUFFIXES))}")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def paired_folders(root: Path) -> tuple[Path, Path]:
+    """The folders of dark and bright pictures below a data set's root, by the names that data sets use."""
+    for low, high in LAYOUTS:
+        if (root / low).is_dir() and (root / high).is_dir():
+            return root / low, root / high
+    known = ", ".join(f"{low} + {high}" for low, high in LAYOUTS)
+    raise ValueError(f"{root} has no paired folders; looked for {known}. Give the two folders by --low and --high")
+
+
+def find_pairs(low: Path, high: Path) -> list[Pair]:
+    """Pairs of equal stem in two folders, sorted by name; ValueError names what has no partner."""
+    darks, brights = _by_stem(low), _by_stem(high)
+    unpaired = sorted(darks.keys() ^ brights.keys())
+    if unpaired:
+        shown = ", ".join(unpaired[:5]) + (", …" if len(unpaired) > 5 else "")
+        raise ValueError(f"{len(unpaired)} pictures of {low} and {high} have no partner of the same name: {shown}. Remove them or rename them")
+    if not darks:
+        raise ValueError(f"{low} and {high} hold no pictures; expected files with one of {', '.join(sorted(PICTURE_SUFFIXES))}")
+    return [Pair(name, darks[name], brights[name]) for name in sorted(darks)]
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder of pictures")
+    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in PICTURE_SUFFIXES}
+
+
+def viewpoint_groups(root: Path, pairs: Sequence[Pair]) -> list[list[str]]:
+    """Names that share a viewpoint, from `viewpoint_groups.json` beside the folders; else each picture by itself."""
+    path = root / "viewpoint_groups.json"
+    if not path.is_file():
+        return [[pair.name] for pair in pairs]
+    groups: list[list[str]] = json.loads(path.read_text())
+    return groups
+
+
+def split_by_group(pairs: Sequence[Pair], groups: Iterable[Sequence[str]], every: int = 10) -> tuple[list[Pair], list[Pair]]:
+    """Training and validation pairs: whole groups go one way, about one group in `every` to validation.
+
+    The choice depends on the groups alone (a shuffle of fixed seed), so every run and every machine holds out the same.
+    """
+    shuffled = sorted((sorted(group) for group in groups), key=lambda group: group[0])
+    random.Random(20240).shuffle(shuffled)
+    held_out = {name for group in shuffled[::every] for name in group}
+    training = [pair for pair in pairs if pair.name not in held_out]
+    return training, [pair for pair in pairs if pair.name in held_out]
