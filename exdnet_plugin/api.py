@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import torch
@@ -25,7 +25,12 @@ _PEAKS = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 
 
 def open_filter(
-    stream: StreamInfo, *, chain: Chain = "exdnet", device: str = "auto", quality: Quality = "exact", plugins: Plugins | None = None
+    stream: StreamInfo,
+    *,
+    chain: Chain = "exdnet",
+    device: str = "auto",
+    quality: Quality = "exact",
+    plugins: Plugins | None = None,
 ) -> FrameFilter:
     """Open a chain over the planes of a stream, for a host application.
 
@@ -42,7 +47,9 @@ def open_filter(
     """
     check_quality(quality)
     plugins = plugins or default_plugins()
-    opened = StreamInfo(stream.width, stream.height, stream.pixel_format, stream.rate, stream.color, resolve_device(device))
+    opened = StreamInfo(
+        stream.width, stream.height, stream.pixel_format, stream.rate, stream.color, resolve_device(device)
+    )
     return FrameFilter(opened, make_chain(chain, plugins), plugins)
 
 
@@ -52,7 +59,9 @@ def check_quality(quality: str) -> None:
         raise ValueError(f"quality {quality!r} is not there; exact is, the network at full size")
 
 
-def enhance_image(image: Image, *, chain: Chain = "exdnet", device: str = "auto", plugins: Plugins | None = None) -> Image:
+def enhance_image(
+    image: Image, *, chain: Chain = "exdnet", device: str = "auto", plugins: Plugins | None = None
+) -> Image:
     """Enhance one image.
 
     Args:
@@ -76,8 +85,7 @@ def enhance_image(image: Image, *, chain: Chain = "exdnet", device: str = "auto"
     stream = StreamInfo(image.shape[1], image.shape[0], "rgb24" if peak == 255 else "rgb48le", device=where)
     result = _run_once(processors, stream, values.clamp_(0, 1)).clamp(0, 1).mul(peak)
     array = result[0].permute(1, 2, 0).cpu().numpy()
-    done: Image = (array if image.dtype.kind == "f" else np.round(array)).astype(image.dtype)
-    return done
+    return cast(Image, (array if image.dtype.kind == "f" else np.round(array)).astype(image.dtype))
 
 
 @torch.inference_mode()
@@ -87,6 +95,7 @@ def _run_once(processors: Sequence[FrameProcessor], stream: StreamInfo, frames: 
         if not getattr(processor, "changes_pixels", True):
             continue
         processor.open(stream)
+        processor.reset()  # the caller's processors may have seen another picture
         try:
             frames = processor.process(frames, times)
         finally:

@@ -40,7 +40,7 @@ def parse_chain(text: str) -> list[Link]:
 
 
 def _parse_link(part: str, text: str) -> Link:
-    name, *rest = _split(part, "=", limit=1)
+    name, *rest = _split(part, "=", limit=1) or [""]
     name = _unescape(name).strip()
     if not name:
         raise ValueError(f"chain {text!r}: a processor's name is missing before {part!r}")
@@ -58,7 +58,8 @@ def _parse_link(part: str, text: str) -> Link:
 
 def _split(text: str, separator: str, limit: int = -1) -> list[str]:
     """Parts between unquoted, unescaped separators, quotes and backslashes kept."""
-    parts, start, quoted, position = [], 0, False, 0
+    parts: list[str] = []
+    start, quoted, position = 0, False, 0
     while position < len(text):
         character = text[position]
         if character == "\\" and not quoted:

@@ -38,7 +38,9 @@ def resolve(stream: StreamInfo) -> ColorFacts:
     if matrix in ("unspecified", "rgb"):
         matrix = "smpte170m" if stream.height <= SD_MAX_HEIGHT and stream.width <= 1024 else "bt709"
     if matrix not in LUMA_WEIGHTS:
-        raise ValueError(f"matrix {matrix!r} is not handled; there are {', '.join(LUMA_WEIGHTS)}. Convert the source to one of them first")
+        raise ValueError(
+            f"matrix {matrix!r} is not handled; there are {', '.join(LUMA_WEIGHTS)}. Convert the source to one of them first"
+        )
     if layout.full_range and (layout.family != "gray" or range_ == "unspecified"):
         range_ = "full"
     return replace(
@@ -71,7 +73,7 @@ class ColorConverter:
         """(1, 3, H, W) float RGB to planes of the stream's pixel format. Alpha is taken from the original planes."""
         rgb = rgb.float().clamp(0, 1)
         if self.layout.family == "yuv":
-            channels = dict(zip("yuv", self._rgb_to_yuv(rgb), strict=True))
+            channels = dict(zip("yuv", self._rgb_to_yuv(rgb, self._between_samples(original)), strict=True))
         elif self.layout.family == "gray":
             channels = {"y": self._codes(self._weigh(rgb), luma=True)}
         else:
@@ -93,7 +95,10 @@ class ColorConverter:
         return channels
 
     def _join(self, channels: dict[str, Tensor]) -> list[Tensor]:
-        return [torch.stack([channels[n] for n in names], dim=2) if len(names) > 1 else channels[names] for names in self.layout.planes]
+        return [
+            torch.stack([channels[n] for n in names], dim=2) if len(names) > 1 else channels[names]
+            for names in self.layout.planes
+        ]
 
     def _values(self, channel: Tensor) -> Tensor:
         """A channel's codes as float32, (1, 1, h, w), shift undone."""
@@ -136,10 +141,24 @@ class ColorConverter:
         green = luma - (2 * kb * (1 - kb) / kg) * cb - (2 * kr * (1 - kr) / kg) * cr
         return torch.cat([luma + 2 * (1 - kr) * cr, green, luma + 2 * (1 - kb) * cb], dim=1).clamp_(0, 1)
 
-    def _rgb_to_yuv(self, rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _between_samples(self, original: Sequence[Tensor]) -> Tensor:
+        """Chroma detail, in codes, that going up to full size and down again smooths away: (1, 2, h, w), or 0 for 4:4:4.
+
+        It is added back, so that what is not changed comes back as it was, whatever the filters.
+        """
+        if self.layout.log2_chroma == (0, 0):
+            return torch.zeros(())
+        channels = self._split(original)
+        chroma = torch.cat([self._values(channels["u"]), self._values(channels["v"])], dim=1)
+        return chroma - self._downsample(self._upsample(chroma))
+
+    def _rgb_to_yuv(self, rgb: Tensor, between: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         luma = self._weigh(rgb)
-        differences = torch.cat([(rgb[:, 2:] - luma) / (2 * (1 - self._kb)), (rgb[:, :1] - luma) / (2 * (1 - self._kr))], dim=1)
-        cb, cr = self._codes(self._downsample(differences), luma=False).split(1, dim=1)
+        differences = torch.cat(
+            [(rgb[:, 2:] - luma) / (2 * (1 - self._kb)), (rgb[:, :1] - luma) / (2 * (1 - self._kr))], dim=1
+        )
+        codes = self._codes(self._downsample(differences), luma=False) + between.to(rgb.device)
+        cb, cr = codes.split(1, dim=1)
         return self._codes(luma, luma=True), cb, cr
 
     def _cosited(self) -> tuple[bool, bool]:

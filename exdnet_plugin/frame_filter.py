@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -18,7 +17,7 @@ from exdnet_plugin.processor import FrameProcessor
 from exdnet_plugin.report import Report
 from exdnet_plugin.stream_info import StreamInfo
 
-Plane = TypeVar("Plane", Tensor, NDArray[np.uint8], NDArray[np.uint16])
+Plane = TypeVar("Plane", bound=Tensor | NDArray[Any])
 CUDA_BATCH = 4
 
 
@@ -37,7 +36,9 @@ class FrameFilter:
     interleaved, uint8 for 8 bits and uint16 above. They come back in the same form. The originals are not written to.
     """
 
-    def __init__(self, stream: StreamInfo, processors: Sequence[FrameProcessor], plugins: Plugins | None = None) -> None:
+    def __init__(
+        self, stream: StreamInfo, processors: Sequence[FrameProcessor], plugins: Plugins | None = None
+    ) -> None:
         self.stream = stream
         self._converter = ColorConverter(stream)
         self._processors = [processor for processor in processors if getattr(processor, "changes_pixels", True)]
@@ -90,7 +91,9 @@ class FrameFilter:
         expected = [layout.plane_shape(index, stream.width, stream.height) for index in range(len(layout.planes))]
         found = [tuple(plane.shape) for plane in planes]
         if found != expected:
-            raise ValueError(f"planes {found} do not fit {stream.width}x{stream.height} {layout.name}, which has {expected}")
+            raise ValueError(
+                f"planes {found} do not fit {stream.width}x{stream.height} {layout.name}, which has {expected}"
+            )
         kind = torch.uint8 if layout.bytes_per_value == 1 else torch.uint16
         if any(plane.dtype != kind for plane in planes):
             raise ValueError(f"planes of {layout.name} must be {kind}, not {[str(plane.dtype) for plane in planes]}")
@@ -111,7 +114,9 @@ class FrameFilter:
         result = processor.process(rgb, times)
         if not isinstance(result, Tensor) or result.shape != rgb.shape:
             got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
-            raise PluginError(f"{type(processor).__name__}.process gave {got} for {tuple(rgb.shape)}; it must keep the shape")
+            raise PluginError(
+                f"{type(processor).__name__}.process gave {got} for {tuple(rgb.shape)}; it must keep the shape"
+            )
         return result
 
     def reset(self) -> None:
@@ -141,7 +146,5 @@ class FrameFilter:
         self.close()
 
 
-def _in_form_of(original: Plane, planes: list[Tensor]) -> list[Plane]:
-    if isinstance(original, Tensor):
-        return planes
-    return [plane.numpy() for plane in planes]
+def _in_form_of(original: Tensor | NDArray[Any], planes: list[Tensor]) -> list[Any]:
+    return planes if isinstance(original, Tensor) else [plane.numpy() for plane in planes]

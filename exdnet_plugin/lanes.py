@@ -25,7 +25,9 @@ IN_FLIGHT = 3  # batches: one uploading, one computing, one downloading
 class Lanes(Protocol):
     """Runs batches of frames through `process` on a device, in order."""
 
-    def run(self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int) -> Iterator[tuple[Planes, Planes]]:
+    def run(
+        self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int
+    ) -> Iterator[tuple[Planes, Planes]]:
         """For each frame, its planes as they came and as they are now, both on the CPU."""
 
 
@@ -43,7 +45,9 @@ def _batches(frames: Iterable[tuple[Planes, float]], size: int) -> Iterator[tupl
 class DirectLanes:
     """Frames are where they are processed."""
 
-    def run(self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int) -> Iterator[tuple[Planes, Planes]]:
+    def run(
+        self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int
+    ) -> Iterator[tuple[Planes, Planes]]:
         for planes, times in _batches(frames, batch):
             yield from zip(planes, process(planes, times), strict=True)
 
@@ -88,7 +92,9 @@ class StreamLanes:
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
 
-    def run(self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int) -> Iterator[tuple[Planes, Planes]]:
+    def run(
+        self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int
+    ) -> Iterator[tuple[Planes, Planes]]:
         flights: deque[_Flight] = deque()
         for planes, times in _batches(frames, batch):
             flights.append(self._start(planes, times, process))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Literal
 
 Family = Literal["yuv", "rgb", "gray"]
@@ -75,7 +75,7 @@ class PixelFormat:
         return (height, width, len(channels)) if len(channels) > 1 else (height, width)
 
 
-@lru_cache(maxsize=None)
+@cache
 def pixel_format(name: str) -> PixelFormat:
     """The format of a name; ValueError for one that is not handled here (media converts those with swscale)."""
     if name in _SEMI_PLANAR:
@@ -86,7 +86,9 @@ def pixel_format(name: str) -> PixelFormat:
         return PixelFormat(name, "rgb", depth, 0, (0, 0), (order,), True)
     if match := _PLANAR_YUV.fullmatch(name):
         planes = ("y", "u", "v", "a") if match["flag"] == "a" else ("y", "u", "v")
-        return PixelFormat(name, "yuv", int(match["depth"] or 8), 0, _SUBSAMPLING[match["sub"]], planes, match["flag"] == "j")
+        return PixelFormat(
+            name, "yuv", int(match["depth"] or 8), 0, _SUBSAMPLING[match["sub"]], planes, match["flag"] == "j"
+        )
     if match := _PLANAR_RGB.fullmatch(name):
         planes = ("g", "b", "r", "a") if match["alpha"] else ("g", "b", "r")
         return PixelFormat(name, "rgb", int(match["depth"] or 8), 0, (0, 0), planes, True)

@@ -134,7 +134,9 @@ class Plugins:
             factory: Factory = getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError, ValueError) as error:
             owner = self._owners[name]
-            raise PluginError(f"processor {name!r} of plugin {owner} cannot be imported from {target!r}: {error}") from error
+            raise PluginError(
+                f"processor {name!r} of plugin {owner} cannot be imported from {target!r}: {error}"
+            ) from error
         return factory
 
     def stream_opened(self, stream: StreamInfo) -> None:

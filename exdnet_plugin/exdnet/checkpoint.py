@@ -63,9 +63,19 @@ def load_weights(name: str = DEFAULT) -> Weights:
     path = weights_path(name)
     try:
         state, metadata = _read(path)
-    except (safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except (
+        safetensors.SafetensorError,
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        KeyError,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path} cannot be read as weights: {reason}. A .safetensors file or a .pth state dict is needed") from None
+        raise CheckpointError(
+            f"{path} cannot be read as weights: {reason}. A .safetensors file or a .pth state dict is needed"
+        ) from None
     _check(path, state)
     return Weights(state, _constants(path, metadata), hashlib.sha256(path.read_bytes()).hexdigest())
 
@@ -94,10 +104,14 @@ def _check(path: Path, state: dict[str, Tensor]) -> None:
         f"{other[0]} is {found[other[0]]} instead of {expected[other[0]]}" if other else "",
     ]
     if any(faults):
-        raise CheckpointError(f"{path} holds no ExdNet weights: {'; '.join(filter(None, faults))}. Give weights of ExdNet")
+        raise CheckpointError(
+            f"{path} holds no ExdNet weights: {'; '.join(filter(None, faults))}. Give weights of ExdNet"
+        )
     broken = [key for key, value in state.items() if not torch.isfinite(value.float()).all()]
     if broken:
-        raise CheckpointError(f"{path} holds values that are not finite in {broken[0]}; give weights of a run that did not diverge")
+        raise CheckpointError(
+            f"{path} holds values that are not finite in {broken[0]}; give weights of a run that did not diverge"
+        )
 
 
 def _constants(path: Path, metadata: Mapping[str, str]) -> ExposureConstants:
@@ -106,7 +120,9 @@ def _constants(path: Path, metadata: Mapping[str, str]) -> ExposureConstants:
     try:
         return ExposureConstants(tuple((float(a), float(b)) for a, b in json.loads(metadata[_CONSTANTS_KEY])))
     except (ValueError, TypeError) as error:
-        raise CheckpointError(f"{path}: its exposure constants {metadata[_CONSTANTS_KEY]!r} are wrong: {error}") from None
+        raise CheckpointError(
+            f"{path}: its exposure constants {metadata[_CONSTANTS_KEY]!r} are wrong: {error}"
+        ) from None
 
 
 def weights_bytes(state: Mapping[str, Tensor], constants: ExposureConstants = LOL_CONSTANTS, **passport: str) -> bytes:

@@ -26,7 +26,9 @@ class ExposureConstants:
 
     def __post_init__(self) -> None:
         if len(self.intervals) != 3 or any(not 0 <= a < b <= 1 for a, b in self.intervals):
-            raise ValueError(f"exposure intervals {self.intervals}: three pairs 0 <= a < b <= 1 are needed, as (0.033, 0.9)")
+            raise ValueError(
+                f"exposure intervals {self.intervals}: three pairs 0 <= a < b <= 1 are needed, as (0.033, 0.9)"
+            )
 
 
 LOL_CONSTANTS = ExposureConstants()

@@ -115,7 +115,10 @@ def _difference_kernel(shared: Tensor, constants: ExposureConstants) -> Tensor:
     of_position = (2 * (b1 - a1), 2 * (b2 - a2 - b1 + a1), 2 * (b3 - a3 - b2 + a2))
     of_one = (2 * a1 - 1, 2 * (a2 - a1), 2 * (a3 - a2))
     summed = shared.sum(dim=1, keepdim=True)
-    rows = [torch.cat([shared * -(step == 0), shared * of_position[step], summed * of_one[step]], dim=1) for step in range(3)]
+    rows = [
+        torch.cat([shared * -(step == 0), shared * of_position[step], summed * of_one[step]], dim=1)
+        for step in range(3)
+    ]
     return torch.cat(rows)
 
 

@@ -28,7 +28,12 @@ class Inference:
     """
 
     def __init__(
-        self, network: ExdNet, constants: ExposureConstants = LOL_CONSTANTS, *, device: str = "cpu", tile: int | None = None
+        self,
+        network: ExdNet,
+        constants: ExposureConstants = LOL_CONSTANTS,
+        *,
+        device: str = "cpu",
+        tile: int | None = None,
     ) -> None:
         if tile is not None and tile < 1:
             raise ValueError(f"tile {tile}: a side of at least 1 pixel is needed, or None for whole frames")

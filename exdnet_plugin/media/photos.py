@@ -17,7 +17,16 @@ from exdnet_plugin.errors import MediaError
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
-_TIFF_KEPT = {270: "ImageDescription", 271: "Make", 272: "Model", 306: "DateTime", 315: "Artist", 33432: "Copyright", 700: "XMP", 34675: "ICC profile"}
+_TIFF_KEPT = {
+    270: "ImageDescription",
+    271: "Make",
+    272: "Model",
+    306: "DateTime",
+    315: "Artist",
+    33432: "Copyright",
+    700: "XMP",
+    34675: "ICC profile",
+}
 _TIFF_EXIF = 34665
 
 
@@ -55,7 +64,9 @@ def read_photo(path: Path) -> Photo:
         raise MediaError(f"{path} is not a photo that can be read; known are {', '.join(sorted(PHOTO_SUFFIXES))}")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise MediaError(f"{path} holds {pixels.dtype} values; photos of 8 or 16 bits are taken. Convert it first")
-    metadata = tuple((int(kind), np.asarray(block, np.uint8).ravel()) for kind, block in zip(kinds, blocks, strict=True))
+    metadata = tuple(
+        (int(kind), np.asarray(block, np.uint8).ravel()) for kind, block in zip(kinds, blocks, strict=True)
+    )
     tags, notes = _tiff_tags(path) if path.suffix.lower() in (".tif", ".tiff") else ((), ())
     return _photo(cast(Pixels, pixels), metadata, tags, notes)
 
@@ -117,7 +128,9 @@ def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> list[str]:
             _write_with_opencv(beside, pixels, photo, quality, notes)
         os.replace(beside, path)
     except OSError as error:
-        raise MediaError(f"{path} cannot be written: {error.strerror}. Choose a folder that you may write to, or free some space") from error
+        raise MediaError(
+            f"{path} cannot be written: {error.strerror}. Choose a folder that you may write to, or free some space"
+        ) from error
     finally:
         beside.unlink(missing_ok=True)
     return notes
@@ -143,18 +156,27 @@ def _write_with_opencv(path: Path, pixels: Pixels, photo: Photo, quality: int, n
 
     order = [2, 1, 0, 3][: pixels.shape[2]]
     parameters = {
-        ".jpg": [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444],
+        ".jpg": [
+            cv2.IMWRITE_JPEG_QUALITY,
+            quality,
+            cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+            cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+        ],
         ".webp": [cv2.IMWRITE_WEBP_QUALITY, quality],
     }.get(path.suffix.lower().replace("jpeg", "jpg"), [])
     kinds = [kind for kind, _ in photo.metadata]
     blocks = [block for _, block in photo.metadata]
     if photo.tiff_tags:
-        notes.append(f"{', '.join(_TIFF_KEPT[code] for code, _ in photo.tiff_tags)} of the TIFF are left out; write a .tif to keep them")
+        notes.append(
+            f"{', '.join(_TIFF_KEPT[code] for code, _ in photo.tiff_tags)} of the TIFF are left out; write a .tif to keep them"
+        )
     if path.suffix.lower() == ".bmp":
         notes += ["EXIF and ICC are left out: .bmp has none; .png has"] if kinds else []
         _, data = cv2.imencode(".bmp", np.ascontiguousarray(pixels[:, :, order]))
     else:
-        _, data = cv2.imencodeWithMetadata(path.suffix, np.ascontiguousarray(pixels[:, :, order]), kinds, blocks, parameters)
+        _, data = cv2.imencodeWithMetadata(
+            path.suffix, np.ascontiguousarray(pixels[:, :, order]), kinds, blocks, parameters
+        )
     path.write_bytes(data.tobytes())
 
 
@@ -162,8 +184,13 @@ def _write_tiff(path: Path, pixels: Pixels, photo: Photo, notes: list[str]) -> N
     import tifffile
 
     if photo.metadata:
-        notes.append("EXIF, ICC and XMP of the source are left out: they are carried from TIFF to TIFF only; write the source's own format")
-    extra = [(code, 7 if isinstance(value, bytes) else 2, len(value) if isinstance(value, bytes) else 0, value, True) for code, value in photo.tiff_tags]
+        notes.append(
+            "EXIF, ICC and XMP of the source are left out: they are carried from TIFF to TIFF only; write the source's own format"
+        )
+    extra = [
+        (code, 7 if isinstance(value, bytes) else 2, len(value) if isinstance(value, bytes) else 0, value, True)
+        for code, value in photo.tiff_tags
+    ]
     tifffile.imwrite(
         path,
         pixels,

@@ -25,7 +25,9 @@ from exdnet_plugin.media.frames import copy_color_tags
 from exdnet_plugin.media.source import VideoSource
 from exdnet_plugin.pixel_format import pixel_format
 
-CONTAINERS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".flv", ".nut", ".mxf", ".mpg", ".ogv"})
+CONTAINERS = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".flv", ".nut", ".mxf", ".mpg", ".ogv"}
+)
 _DEFAULT_CRF = {"libx264": "18", "libx265": "20", "libvpx-vp9": "30", "libsvtav1": "28"}
 _DEFAULT_OPTIONS = {
     "libx264": {"preset": "medium"},
@@ -57,7 +59,9 @@ class VideoSink:
         MediaError: the path cannot be written, is the source, or its suffix or codec is unknown.
     """
 
-    def __init__(self, path: Path, source: VideoSource, encoding: EncodingOptions | None = None, *, overwrite: bool = False) -> None:
+    def __init__(
+        self, path: Path, source: VideoSource, encoding: EncodingOptions | None = None, *, overwrite: bool = False
+    ) -> None:
         check_sink(path, source.path, CONTAINERS, overwrite=overwrite)
         self.path, self.notes = path, list[str]()
         self._beside = path.with_name(f".{path.stem}.partial{path.suffix}")
@@ -66,7 +70,9 @@ class VideoSink:
         try:
             self._container: OutputContainer = av.open(str(self._beside), "w")
         except (FFmpegError, OSError) as error:
-            raise MediaError(f"{path} cannot be written: {error.strerror}. Choose a folder that you may write to") from None
+            raise MediaError(
+                f"{path} cannot be written: {error.strerror}. Choose a folder that you may write to"
+            ) from None
         try:
             self._video = self._add_video(source, encoding or EncodingOptions())
             self._copy_facts(source)
@@ -79,7 +85,9 @@ class VideoSink:
         try:
             codec = Codec(name, "w")
         except UnknownCodecError:
-            raise MediaError(f"codec {name!r} is not in this build of FFmpeg; try libx264, libx265, libsvtav1, libvpx-vp9, ffv1 or prores") from None
+            raise MediaError(
+                f"codec {name!r} is not in this build of FFmpeg; try libx264, libx265, libsvtav1, libvpx-vp9, ffv1 or prores"
+            ) from None
         crf = {"crf": f"{encoding.crf:g}"} if encoding.crf is not None else {}
         if name in _DEFAULT_CRF:
             crf = crf or {"crf": _DEFAULT_CRF[name]}
@@ -107,11 +115,15 @@ class VideoSink:
         chroma = "444" if odd or (wanted.family == "rgb" and codec.name == "ffv1") else "420"
         names = [f"yuv{chroma}p{suffix}" for suffix in (("10le", "12le", "") if deep else ("",))] + taken
         choice = next(name for name in names if name in taken)
-        self.notes.append(f"{wanted.name} is encoded as {choice}: {codec.name} does not take it at {source.info.width}x{source.info.height}")
+        self.notes.append(
+            f"{wanted.name} is encoded as {choice}: {codec.name} does not take it at {source.info.width}x{source.info.height}"
+        )
         return choice
 
     def _copy_facts(self, source: VideoSource) -> None:
-        self._container.metadata.update({k: v for k, v in source.container.metadata.items() if k not in _CONTAINER_KEYS})
+        self._container.metadata.update(
+            {k: v for k, v in source.container.metadata.items() if k not in _CONTAINER_KEYS}
+        )
         self._video.metadata.update({k: v for k, v in source.stream.metadata.items() if k not in _STREAM_KEYS})
         self._video.disposition = source.stream.disposition
         if chapters := source.container.chapters():
@@ -144,7 +156,9 @@ class VideoSink:
                 item.stream = self._copied[item.stream.index]
                 self._container.mux(item)
         except (FFmpegError, OSError) as error:
-            raise MediaError(f"{self.path} cannot be written: {error.strerror or error}. Free some space or choose another folder or codec") from error
+            raise MediaError(
+                f"{self.path} cannot be written: {error.strerror or error}. Free some space or choose another folder or codec"
+            ) from error
 
     def _encode(self, frame: av.VideoFrame) -> None:
         if self._rotation is None:
@@ -165,7 +179,9 @@ class VideoSink:
             os.replace(self._beside, self.path)
         except (FFmpegError, OSError) as error:
             self.abort()
-            raise MediaError(f"{self.path} cannot be finished: {error.strerror or error}. Free some space or choose another folder") from error
+            raise MediaError(
+                f"{self.path} cannot be finished: {error.strerror or error}. Free some space or choose another folder"
+            ) from error
 
     def abort(self) -> None:
         """Leave nothing behind."""

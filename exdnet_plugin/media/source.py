@@ -56,18 +56,26 @@ class VideoSource:
 
     def _choose_stream(self) -> VideoStream:
         """The stream to enhance: the default one, then the one of most pixels; never a cover picture."""
-        streams = [stream for stream in self.container.streams.video if not stream.disposition & Disposition.attached_pic]
+        streams = [
+            stream for stream in self.container.streams.video if not stream.disposition & Disposition.attached_pic
+        ]
         if not streams:
             kinds = ", ".join(sorted({stream.type for stream in self.container.streams})) or "nothing"
             raise MediaError(f"{self.path} has no video stream (it holds {kinds}); give a file with video")
-        return max(streams, key=lambda stream: (bool(stream.disposition & Disposition.default), stream.width * stream.height))
+        return max(
+            streams, key=lambda stream: (bool(stream.disposition & Disposition.default), stream.width * stream.height)
+        )
 
     def _stream_info(self, device: str) -> StreamInfo:
         context = self.stream.codec_context
         if context.pix_fmt is None or not context.width or not context.height:
-            raise MediaError(f"{self.path}: its video stream ({context.name}) tells no size or pixel format; the file is cut off or broken")
+            raise MediaError(
+                f"{self.path}: its video stream ({context.name}) tells no size or pixel format; the file is cut off or broken"
+            )
         if context.width * context.height > MAX_PIXELS:
-            raise MediaError(f"{self.path} claims frames of {context.width}x{context.height}; at most {MAX_PIXELS} pixels are taken")
+            raise MediaError(
+                f"{self.path} claims frames of {context.width}x{context.height}; at most {MAX_PIXELS} pixels are taken"
+            )
         return StreamInfo(
             context.width, context.height, workable_format(context.pix_fmt), self.rate, color_facts(context), device
         )
@@ -116,7 +124,7 @@ class VideoSource:
 
     def _decode(self, packet: Packet[Stream] | None) -> Iterator[av.VideoFrame]:
         try:
-            frames = self.stream.codec_context.decode(packet)  # type: ignore[arg-type]  # the stream is a video stream
+            frames = self.stream.codec_context.decode(packet)
         except FFmpegError as error:
             if packet is None:
                 return
@@ -128,6 +136,7 @@ class VideoSource:
 
     def _normal(self, frame: av.VideoFrame) -> av.VideoFrame:
         """A frame with a pts, of the stream's first size, in a format that our colour room handles."""
+        frame.time_base = frame.time_base or self.stream.time_base  # frames flushed at the end come without
         if frame.pts is None:
             rate = self.rate or Fraction(25)
             frame.pts = round(self._decoded / (rate * (self.stream.time_base or 1 / rate)))
@@ -135,7 +144,9 @@ class VideoSource:
         self._decoded += 1
         info = self.info
         if (frame.width, frame.height) != (info.width, info.height):
-            self._note_once(f"frames change size to {frame.width}x{frame.height}; they are scaled to {info.width}x{info.height}")
+            self._note_once(
+                f"frames change size to {frame.width}x{frame.height}; they are scaled to {info.width}x{info.height}"
+            )
         elif frame.format.name == info.pixel_format:
             return frame
         pts, time_base, duration = frame.pts, frame.time_base, frame.duration
@@ -170,4 +181,6 @@ def _open(path: Path) -> InputContainer:
     except PermissionError:
         raise MediaError(f"{path} may not be read: permission denied") from None
     except FFmpegError as error:
-        raise MediaError(f"{path} is not a media file that FFmpeg can read, or its index is cut off: {error.strerror}") from None
+        raise MediaError(
+            f"{path} is not a media file that FFmpeg can read, or its index is cut off: {error.strerror}"
+        ) from None

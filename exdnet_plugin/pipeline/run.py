@@ -38,10 +38,14 @@ def run(source: VideoSource, frame_filter: FrameFilter, sink: VideoSink, progres
     clock, started = StageClock(), time.perf_counter()
     report = Report(seconds=clock.seconds, sink=sink.path)
     decoded = clock.stage("decode", lambda _: source.items(), ())
-    filtered = clock.stage("filter", lambda items: _filtered(frame_filter, items), prefetch(decoded, QUEUE, name="decode"))
+    filtered = clock.stage(
+        "filter", lambda items: _filtered(frame_filter, items), prefetch(decoded, QUEUE, name="decode")
+    )
     finished = False
     try:
-        with closing(clock.stage("encode", lambda items: _written(sink, items), prefetch(filtered, QUEUE, name="filter"))) as written:  # type: ignore[type-var]  # a generator
+        with closing(
+            clock.stage("encode", lambda items: _written(sink, items), prefetch(filtered, QUEUE, name="filter"))
+        ) as written:  # type: ignore[type-var]  # a generator
             for _ in written:
                 report.frames += 1
                 if progress:

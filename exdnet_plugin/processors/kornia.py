@@ -40,7 +40,9 @@ class KorniaProcessor:
             raise ValueError(f"kornia operation {self._name} refuses its options: {error}") from error
         if not isinstance(result, Tensor) or result.shape != probe.shape:
             shape = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
-            raise ValueError(f"kornia operation {self._name} turns {_PROBE} into {shape}; a frame processor must keep the shape")
+            raise ValueError(
+                f"kornia operation {self._name} turns {_PROBE} into {shape}; a frame processor must keep the shape"
+            )
 
     def open(self, stream: StreamInfo) -> None:
         if isinstance(self._run, nn.Module):
@@ -71,7 +73,9 @@ def _operation(name: str, options: dict[str, Any]) -> Callable[[Tensor], Any]:
     known = {p.name for p in own}
     unknown = sorted(options.keys() - known)
     if unknown:
-        raise ValueError(f"kornia operation {name} has no option {unknown[0]!r}; there are {', '.join(p.name for p in own)}")
+        raise ValueError(
+            f"kornia operation {name} has no option {unknown[0]!r}; there are {', '.join(p.name for p in own)}"
+        )
     missing = [p.name for p in own if p.default is p.empty and p.name not in options and p.kind is not p.VAR_KEYWORD]
     if missing:
         raise ValueError(f"kornia operation {name} needs option {', '.join(missing)}")
@@ -87,8 +91,12 @@ def _find(name: str) -> Callable[..., Any]:
         module = importlib.import_module(f"kornia.{module_name}" if module_name else "kornia")
         found = getattr(module, attribute)
     except (ImportError, AttributeError):
-        raise ValueError(f"kornia has no operation {name!r}; write its dotted name, as enhance.adjust_gamma or filters.median_blur") from None
+        raise ValueError(
+            f"kornia has no operation {name!r}; write its dotted name, as enhance.adjust_gamma or filters.median_blur"
+        ) from None
     if not callable(found) or (inspect.isclass(found) and not issubclass(found, nn.Module)):
-        raise ValueError(f"kornia.{name} is no operation on images; write one as enhance.adjust_gamma or filters.median_blur")
+        raise ValueError(
+            f"kornia.{name} is no operation on images; write one as enhance.adjust_gamma or filters.median_blur"
+        )
     operation: Callable[..., Any] = found
     return operation

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from exdnet_plugin.training.pairs import Picture
+from exdnet_plugin.pairs import Picture
 from exdnet_plugin.training.samples import Sample, SampleMix, make_samples
 
 
@@ -58,36 +56,6 @@ class BatchSource:
             return picture, picture
         return self.pairs[int(rng.integers(len(self.pairs)))]
 
-
-def prefetched(source: BatchSource, first: int, last: int, ahead: int = 4) -> Iterator[Batch]:
-    """Batches of steps `first` to `last - 1`, made ahead on a thread that ends with the iterator."""
-    ready: queue.Queue[Batch | Exception] = queue.Queue(ahead)
-    stop = threading.Event()
-
-    def put(item: Batch | Exception) -> None:
-        while not stop.is_set():
-            try:
-                return ready.put(item, timeout=0.2)
-            except queue.Full:
-                continue
-
-    def work() -> None:
-        try:
-            for step in range(first, last):
-                if stop.is_set():
-                    return
-                put(source.at(step))
-        except Exception as error:  # handed to the training loop, which raises it
-            put(error)
-
-    worker = threading.Thread(target=work, name="exdnet-batches", daemon=True)
-    worker.start()
-    try:
-        for _ in range(first, last):
-            item = ready.get()
-            if isinstance(item, Exception):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        worker.join()
+    def steps(self, first: int, last: int) -> Iterator[Batch]:
+        """The batches of steps `first` to `last - 1`."""
+        return (self.at(step) for step in range(first, last))

@@ -13,21 +13,24 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from exdnet_plugin.errors import ExdnetError
 from exdnet_plugin.evaluation.metrics import PictureMetrics, compare
+from exdnet_plugin.exdnet.checkpoint import weights_bytes
 from exdnet_plugin.exdnet.exposures import exposure_range
 from exdnet_plugin.exdnet.folded import before_calibration, fold
 from exdnet_plugin.exdnet.network import ExdNet, apply_matrix, drop_path
-from exdnet_plugin.training.batches import Batch, BatchSource, prefetched
+from exdnet_plugin.pairs import Picture
+from exdnet_plugin.pipeline.prefetch import prefetch
+from exdnet_plugin.training.batches import Batch, BatchSource
 from exdnet_plugin.training.losses import LossWeights, total_loss
-from exdnet_plugin.training.pairs import Picture
 from exdnet_plugin.training.samples import SampleMix
 
 CHECKPOINT = "checkpoint.pth"
 BEST = "best.safetensors"
 METRICS = "metrics.jsonl"
+AHEAD = 4  # batches made before they are needed
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Recipe:
     ema: float = 0.999
     clip: float = 1.0
     seed: int = 0
+    crops: int = 2
+    freeze_statistics: bool = False
     mix: SampleMix = field(default_factory=SampleMix)
     losses: LossWeights = field(default_factory=LossWeights)
     checkpoint_every: int = 200
@@ -50,14 +55,22 @@ class Recipe:
     log_every: int = 50
 
 
-class TrainingStopped(RuntimeError):
+class TrainingStoppedError(ExdnetError):
     """The loss is not a number any more. The last good checkpoint is kept."""
 
 
 class Trainer:
     """One run in one folder: `checkpoint.pth` to go on from, `best.safetensors` to use, `metrics.jsonl` to read."""
 
-    def __init__(self, recipe: Recipe, folder: Path, device: torch.device, *, initial: dict[str, Tensor] | None = None, compile: bool = False) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        device: str,
+        *,
+        initial: dict[str, Tensor] | None = None,
+        compile: bool = False,
+    ) -> None:
         self.recipe, self.folder, self.device = recipe, folder, device
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(recipe.seed)
@@ -88,15 +101,22 @@ class Trainer:
     ) -> None:
         """Train from the current step to the recipe's last; `report` takes every line that goes to `metrics.jsonl`."""
         recipe = self.recipe
-        source = BatchSource(pairs, bright, recipe.mix, recipe.size, recipe.batch, recipe.seed)
+        source = BatchSource(pairs, bright, recipe.mix, recipe.size, recipe.batch, recipe.seed, crops=recipe.crops)
         first, started = self.step, time.monotonic()
-        for batch in prefetched(source, first, recipe.steps):
+        for batch in prefetch(source.steps(first, recipe.steps), AHEAD, name="batches"):
             terms = self._train_step(batch)
             self.step += 1
             if self.step % recipe.log_every == 0:
                 seconds = time.monotonic() - started
                 left = seconds / (self.step - first) * (recipe.steps - self.step)
-                self._record({"step": self.step, "seconds_left": round(left), **{k: round(float(v), 5) for k, v in terms.items()}}, report)
+                self._record(
+                    {
+                        "step": self.step,
+                        "seconds_left": round(left),
+                        **{k: round(float(v), 5) for k, v in terms.items()},
+                    },
+                    report,
+                )
             if self.step % recipe.validate_every == 0 or self.step == recipe.steps:
                 self._validate(validation, report)
             if self.step % recipe.checkpoint_every == 0 or self.step == recipe.steps:
@@ -107,12 +127,18 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.network.train()
-        frames, ranges, targets = (t.to(self.device, non_blocking=True) for t in (batch.frames, batch.ranges, batch.targets))
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
+        if self.recipe.freeze_statistics:
+            self.network.global_net.conv_large.eval()
+        frames, ranges, targets = (
+            t.to(self.device, non_blocking=True) for t in (batch.frames, batch.ranges, batch.targets)
+        )
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.startswith("cuda")):
             output = self._unclamped(self.network, frames, ranges)
         loss, terms = total_loss(output.float(), targets, self.recipe.losses)
         if not torch.isfinite(loss):
-            raise TrainingStopped(f"loss is {float(loss)} at step {self.step}; {self.folder / CHECKPOINT} holds the last good step. Lower the learning rate and start again: it goes on from there")
+            raise TrainingStoppedError(
+                f"loss is {float(loss)} at step {self.step}; {self.folder / CHECKPOINT} holds the last good step. Lower the learning rate and start again: it goes on from there"
+            )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
@@ -137,13 +163,15 @@ class Trainer:
             else:
                 mean.copy_(value)
 
-    def _validate(self, validation: Sequence[tuple[Picture, Picture]], report: Callable[[dict[str, Any]], None]) -> None:
+    def _validate(
+        self, validation: Sequence[tuple[Picture, Picture]], report: Callable[[dict[str, Any]], None]
+    ) -> None:
         rows = [evaluate_pair(self.average, low, high, self.device) for low, high in validation]
         means = {name: round(sum(getattr(row, name) for row in rows) / len(rows), 4) for name in PictureMetrics._fields}
         self._record({"step": self.step, "validation": means, "pictures": len(rows)}, report)
         if means["psnr"] > self.best:
             self.best = means["psnr"]
-            replace_file(self.folder / BEST, lambda path: save_file(self.average.state_dict(), path))
+            replace_file(self.folder / BEST, lambda path: path.write_bytes(weights_bytes(self.average.state_dict())))
 
     def _save(self) -> None:
         state = {
@@ -173,7 +201,7 @@ def unclamped(network: ExdNet, frames: Tensor, ranges: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def evaluate_pair(network: ExdNet, low: Picture, high: Picture, device: torch.device) -> PictureMetrics:
+def evaluate_pair(network: ExdNet, low: Picture, high: Picture, device: str) -> PictureMetrics:
     """Metrics of the network on one whole picture."""
     frame, truth = (torch.from_numpy(image).to(device).permute(2, 0, 1)[None].float() / 255 for image in (low, high))
     output = unclamped(network, frame, exposure_range(frame)).clamp(0, 1)

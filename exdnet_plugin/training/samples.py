@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from exdnet_plugin.exdnet.exposures import exposure_range
-from exdnet_plugin.training.pairs import Picture
+from exdnet_plugin.pairs import Picture
 
 Image = NDArray[np.float32]  # (H, W, 3) RGB in [0, 1]
 DISPLAY_GAMMA = 2.2
@@ -151,12 +151,24 @@ def _add_lamps(dark: Image, bright: Image, rng: Generator) -> None:
     for _ in range(int(rng.integers(1, 9))):
         radius = float(np.exp(rng.uniform(np.log(1.5), np.log(50))))
         x, y = rng.uniform(0, width), rng.uniform(0, height)
-        left, top, right, bottom = (int(v) for v in (max(x - 3 * radius, 0), max(y - 3 * radius, 0), min(x + 3 * radius + 1, width), min(y + 3 * radius + 1, height)))
+        left, top, right, bottom = (
+            int(v)
+            for v in (
+                max(x - 3 * radius, 0),
+                max(y - 3 * radius, 0),
+                min(x + 3 * radius + 1, width),
+                min(y + 3 * radius + 1, height),
+            )
+        )
         rows, columns = np.mgrid[top:bottom, left:right].astype(np.float32)
         distance = np.sqrt((columns - x) ** 2 + (rows - y) ** 2)
         disc = np.clip(radius - distance, 0, 1)
-        glow = np.exp(-np.square(np.maximum(distance - radius, 0) / radius)) * rng.uniform(0, 0.4) * (rng.random() < 0.6)
-        tint = np.float32(1) - rng.uniform(0, 0.35, 3).astype(np.float32) * (rng.random() < 0.4) * np.array([0, 0.5, 1], np.float32)
+        glow = (
+            np.exp(-np.square(np.maximum(distance - radius, 0) / radius)) * rng.uniform(0, 0.4) * (rng.random() < 0.6)
+        )
+        tint = np.float32(1) - rng.uniform(0, 0.35, 3).astype(np.float32) * (rng.random() < 0.4) * np.array(
+            [0, 0.5, 1], np.float32
+        )
         light = (np.maximum(disc, glow)[:, :, None] * tint * np.float32(rng.uniform(0.9, 1.0))).astype(np.float32)
         for image in (dark, bright):
             np.maximum(image[top:bottom, left:right], light, out=image[top:bottom, left:right])

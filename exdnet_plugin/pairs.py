@@ -1,4 +1,4 @@
-"""Paired pictures for training and validation: found by name, split by viewpoint, held in memory as 8-bit RGB."""
+"""Paired pictures: found by name, split by viewpoint, read as 8-bit RGB. Training and evaluation both use them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ class Pair:
         """Both pictures as (H, W, 3) uint8 RGB; ValueError when one is unreadable or the sizes differ."""
         low, high = read_picture(self.low), read_picture(self.high)
         if low.shape != high.shape:
-            raise ValueError(f"{self.low} is {low.shape[1]}x{low.shape[0]} but {self.high} is {high.shape[1]}x{high.shape[0]}: a pair needs one size")
+            raise ValueError(
+                f"{self.low} is {low.shape[1]}x{low.shape[0]} but {self.high} is {high.shape[1]}x{high.shape[0]}: a pair needs one size"
+            )
         return low, high
 
 
@@ -38,7 +40,9 @@ def read_picture(path: Path) -> Picture:
     data = np.fromfile(path, np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
-        raise ValueError(f"{path} is not a picture that can be read; expected one of {', '.join(sorted(PICTURE_SUFFIXES))}")
+        raise ValueError(
+            f"{path} is not a picture that can be read; expected one of {', '.join(sorted(PICTURE_SUFFIXES))}"
+        )
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
@@ -57,16 +61,25 @@ def find_pairs(low: Path, high: Path) -> list[Pair]:
     unpaired = sorted(darks.keys() ^ brights.keys())
     if unpaired:
         shown = ", ".join(unpaired[:5]) + (", …" if len(unpaired) > 5 else "")
-        raise ValueError(f"{len(unpaired)} pictures of {low} and {high} have no partner of the same name: {shown}. Remove them or rename them")
+        raise ValueError(
+            f"{len(unpaired)} pictures of {low} and {high} have no partner of the same name: {shown}. Remove them or rename them"
+        )
     if not darks:
-        raise ValueError(f"{low} and {high} hold no pictures; expected files with one of {', '.join(sorted(PICTURE_SUFFIXES))}")
+        raise ValueError(
+            f"{low} and {high} hold no pictures; expected files with one of {', '.join(sorted(PICTURE_SUFFIXES))}"
+        )
     return [Pair(name, darks[name], brights[name]) for name in sorted(darks)]
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
+def find_pictures(folder: Path) -> list[Path]:
+    """The pictures of a folder, sorted; ValueError when it is none."""
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder of pictures")
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in PICTURE_SUFFIXES}
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in find_pictures(folder)}
 
 
 def viewpoint_groups(root: Path, pairs: Sequence[Pair]) -> list[list[str]]:
@@ -78,7 +91,9 @@ def viewpoint_groups(root: Path, pairs: Sequence[Pair]) -> list[list[str]]:
     return groups
 
 
-def split_by_group(pairs: Sequence[Pair], groups: Iterable[Sequence[str]], every: int = 10) -> tuple[list[Pair], list[Pair]]:
+def split_by_group(
+    pairs: Sequence[Pair], groups: Iterable[Sequence[str]], every: int = 10
+) -> tuple[list[Pair], list[Pair]]:
     """Training and validation pairs: whole groups go one way, about one group in `every` to validation.
 
     The choice depends on the groups alone (a shuffle of fixed seed), so every run and every machine holds out the same.

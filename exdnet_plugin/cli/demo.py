@@ -1,0 +1,37 @@
+"""`exdnet demo`: a dark clip, brightened, and a picture of both."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from exdnet_plugin.cli.options import chain_and_device
+
+
+@click.command(short_help="Make a dark clip and brighten it.")
+@click.argument("sink", metavar="OUT", type=click.Path(path_type=Path))
+@click.option(
+    "--seconds", type=click.FloatRange(0, 600, min_open=True), default=3.0, show_default=True, help="Length of the clip."
+)
+@click.option("--size", nargs=2, type=click.IntRange(32), default=(640, 360), hidden=True, metavar="WIDTH HEIGHT")
+@chain_and_device
+@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+def demo(sink: Path, seconds: float, size: tuple[int, int], chain: str, device: str, overwrite: bool) -> None:
+    """Make a dark, noisy clip with sound, brighten it into OUT, and put both side by side in a picture.
+
+    The dark clip goes beside OUT as OUT's name with _dark, the picture with _before_after. Nothing is downloaded.
+    """
+    from exdnet_plugin.allocator import keep_memory
+    from exdnet_plugin.chain import make_chain
+    from exdnet_plugin.demo import CONTAINERS, before_after, make_dark_clip
+    from exdnet_plugin.devices import resolve_device
+    from exdnet_plugin.media.sink import check_sink
+    from exdnet_plugin.plugins import default_plugins
+
+    keep_memory()
+    dark, picture = sink.with_name(f"{sink.stem}_dark{sink.suffix}"), sink.with_name(f"{sink.stem}_before_after.png")
+    for path, suffixes in ((sink, CONTAINERS), (dark, CONTAINERS), (picture, frozenset({".png"}))):
+        check_sink(path, dark, suffixes, overwrite=overwrite)
+    ...

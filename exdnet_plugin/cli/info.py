@@ -1,0 +1,85 @@
+"""`exdnet info`: this installation, a file, or the weights."""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import click
+
+from exdnet_plugin import __version__
+from exdnet_plugin.cli.options import json_output
+
+_PACKAGES = ("torch", "av", "numpy", "opencv-python-headless", "pluggy", "kornia", "safetensors")
+
+
+@click.command(short_help="Show facts of this installation, a file, or the weights.")
+@click.argument("what", default="installation", metavar="[FILE|weights]")
+@json_output
+def info(what: str, as_json: bool) -> None:
+    """Without an argument, versions and devices; with a media file, its streams; `weights` shows the model cards."""
+    if what == "weights":
+        _show_weights()
+        return
+    facts = _installation() if what == "installation" else _file(Path(what))
+    if as_json:
+        click.echo(json.dumps(facts, indent=2, default=str))
+        return
+    for key, value in facts.items():
+        if isinstance(value, list):
+            click.echo(f"{key}:")
+            for item in value:
+                click.echo("  " + ", ".join(f"{k} {v}" for k, v in item.items() if v not in (None, "", "unspecified")))
+        else:
+            click.echo(f"{key}: {value}")
+
+
+def _installation() -> dict[str, Any]:
+    from importlib.metadata import version
+
+    import torch
+
+    devices = ["cpu", *(f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count()))]
+    facts: dict[str, Any] = {"exdnet-plugin": __version__, "python": platform.python_version()}
+    facts |= {name: version(name) for name in _PACKAGES}
+    return facts | {"devices": ", ".join(devices), "cpu threads": torch.get_num_threads()}
+
+
+def _file(path: Path) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from exdnet_plugin.color import resolve
+    from exdnet_plugin.media.source import VideoSource
+
+    with VideoSource(path) as source:
+        enhanced = source.info
+        streams = [
+            {"stream": s.index, "type": s.type, "codec": s.codec_context.name if s.codec_context else None, "language": s.language,
+             "frames": s.frames or None, "enhanced": "yes" if s.index == source.stream.index else None}
+            for s in source.container.streams
+        ]  # fmt: skip
+        duration = source.container.duration
+        return {
+            "file": path,
+            "container": source.container.format.name,
+            "duration": f"{duration / 1e6:.3f} s" if duration else "not told",
+            "size": f"{enhanced.width}x{enhanced.height}",
+            "rate": source.rate or "not told",
+            "pixel format": enhanced.pixel_format,
+            "colour as tagged": ", ".join(f"{k} {v}" for k, v in asdict(enhanced.color).items()),
+            "colour as converted": ", ".join(f"{k} {v}" for k, v in asdict(resolve(enhanced)).items()),
+            "streams": streams,
+        }
+
+
+def _show_weights() -> None:
+    from exdnet_plugin.exdnet.checkpoint import DEFAULT, load_weights, weights_path
+
+    folder = weights_path(DEFAULT).parent
+    for path in sorted(folder.glob("*.safetensors")):
+        click.echo(f"{path.stem}   sha256 {load_weights(path.stem).sha256}\n{path}\n")
+        card = path.with_suffix(".md")
+        if card.is_file():
+            click.echo(card.read_text())

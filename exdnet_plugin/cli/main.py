@@ -1,0 +1,82 @@
+"""The command `exdnet`. Subcommands are imported when they are called, so that help answers at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from exdnet_plugin import __version__
+from exdnet_plugin.errors import ExdnetError
+
+_COMMANDS = {
+    "enhance": "Brighten video files and photos.",
+    "demo": "Make a dark clip and brighten it.",
+    "evaluate": "PSNR, SSIM and colour over paired folders.",
+    "train": "Train weights on paired folders.",
+    "bench": "Measure speed, memory and flicker on this machine.",
+    "processors": "List the frame processors and their options.",
+    "plugins": "List the plugins, and what is wrong with broken ones.",
+    "info": "Show facts of this installation, a file, or the weights.",
+}
+
+
+class _Commands(click.Group):
+    """Commands by name, each in its own module with a function of the same name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"exdnet_plugin.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            raise click.UsageError(f"there is no command {args[0]!r}; there are {', '.join(_COMMANDS)}", ctx) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="exdnet")
+def exdnet() -> None:
+    """Brighten dark video and photos with ExdNet, the Exposure Difference Network."""
+
+
+def main() -> None:
+    """Entry point: what goes wrong is one line on stderr and exit code 2."""
+    try:
+        sys.exit(exdnet.main(standalone_mode=False) or 0)
+    except click.exceptions.Abort:
+        _end("stopped; nothing is left half-written", 130)
+    except KeyboardInterrupt:
+        _end("stopped; nothing is left half-written", 130)
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except click.ClickException as error:
+        _end(error.format_message(), 2)
+    except (ExdnetError, ValueError) as error:
+        _end(str(error), 2)
+    except OSError as error:
+        _end(f"{error.filename or 'a file'}: {error.strerror or error}", 2)
+
+
+def _end(message: str, code: int) -> None:
+    line = " ".join(str(message).split())
+    click.echo(f"exdnet: {line}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""A dark clip with sound to try things on, made of nothing but numpy and PyAV, and a picture of before and after.
+
+OpenCV stays out: it must not live beside av's decoding, for both bring an FFmpeg.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.video.stream import VideoStream
+
+from exdnet_plugin.demo_canvas import FINE, GAMMA, Canvas, Picture
+from exdnet_plugin.demo_street import car, cyclist, street
+from exdnet_plugin.errors import MediaError
+
+RATE, SOUND_RATE = 24, 48000  # frames and samples a second
+DAYLIGHT = 1 / 18  # how much of the light of a good picture is there, linear
+FULL_WELL, READ_NOISE = 8000.0, 8e-4  # the sensor's: electrons at full scale, and a share of full scale
+CONTAINERS = frozenset({".mp4", ".m4v", ".mov", ".mkv"})  # those that take H.264 with AAC
+_PAN, _PAN_SECONDS = 0.35, 16.0  # picture heights to the right, and the time there and back
+_CHORD = (110.0, 220.0, 277.18, 329.63, 493.88)  # Hz: A major with a ninth
+_BT709, _LIMITED = 1, 1  # H.273's code point, FFmpeg's range
+
+
+def make_dark_clip(path: Path, *, seconds: float = 3.0, size: tuple[int, int] = (640, 360), seed: int = 0) -> None:
+    """Write a clip of a street that was filmed with an eighteenth of the light it needs: dark, noisy, with sound.
+
+    H.264 4:2:0 in 8 bits, BT.709, limited range, 24 frames a second; AAC stereo at 48 kHz.
+
+    Args:
+        path: the file; .mp4, .m4v, .mov or .mkv. What is there is replaced, once the new one is whole.
+        seconds: its length; at least one frame is made.
+        size: width and height in pixels, even.
+        seed: the same seed gives the same frames.
+
+    Raises:
+        ValueError: a size or length that cannot be.
+        MediaError: the file cannot be written; nothing is left under its name.
+    """
+    width, height = size
+    if min(size) < 32 or width % 2 or height % 2 or not seconds > 0:
+        raise ValueError(f"a clip of {width}x{height} and {seconds:g} s: an even size from 32x32 and a time above 0 are needed")
+    with _whole(path) as beside, av.open(str(beside), "w") as container:
+        video, sound = _streams(container, size)
+        for number, light in enumerate(_noisy(frames(seconds, size, seed), np.random.default_rng(seed))):
+            container.mux(video.encode(_video_frame(light, number)))
+            container.mux(sound.encode(_sound_frame(number, seconds)))
+        container.mux(video.encode(None))
+        container.mux(sound.encode(None))
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A hidden name to write to, which gets the real one when all went well."""
+    beside = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    except (FFmpegError, OSError) as error:
+        raise MediaError(f"{path} cannot be written: {error.strerror or error}. Choose a folder that you may write to") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _streams(container: OutputContainer, size: tuple[int, int]) -> tuple[VideoStream, AudioStream]:
+    video = container.add_stream("libx264", rate=RATE, options={"crf": "14", "preset": "veryfast"})
+    video.width, video.height = size
+    video.pix_fmt = "yuv420p"
+    video.sample_aspect_ratio = Fraction(1)
+    context = video.codec_context
+    context.colorspace = context.color_primaries = context.color_trc = _BT709
+    context.color_range = _LIMITED
+    return video, container.add_stream("aac", rate=SOUND_RATE, layout="stereo")
+
+
+def frames(seconds: float, size: tuple[int, int], seed: int = 0, *, daylight: float = DAYLIGHT) -> Iterator[Picture]:
+    """The scene as it is, without noise: (h, w, 3), linear RGB in which 1 is full scale, lamps may be above; RATE a second.
+
+    With `daylight` 1 it is seen in good light.
+    """
+    width, height = size
+    scene = street(np.random.default_rng(seed), width / height + _PAN, height).exposed(daylight)[..., :3]
+    red_car = _strip(car(height), width, daylight)
+    riders = [_strip(cyclist(height, -step * math.tau / 12), width, daylight) for step in range(12)]
+    for number in range(max(round(seconds * RATE), 1)):
+        time = number / RATE
+        pan = _PAN * height * (0.5 - 0.5 * math.cos(time * math.tau / _PAN_SECONDS))
+        frame = _cropped(scene, pan, width)
+        _paste(frame, riders[number // 2 % 12], width * (0.62 - 0.11 * ((time + 3) % 9 - 3)))
+        _paste(frame, red_car, width * (0.36 + 0.22 * ((time + 1) % 7 - 2.5)))
+        yield frame
+
+
+def _cropped(fine: Picture, left: float, width: int) -> Picture:
+    """`width` columns from `left`, in pixels of the frame: each the mean over its very own extent, so that motion is smooth."""
+    first, part = divmod(left * FINE, 1)
+    taken = fine[:, int(first) : int(first) + FINE * width + 1]
+    total = (1 - part) * taken[:, :-1:FINE] + part * taken[:, FINE::FINE]
+    for inner in range(1, FINE):
+        total += taken[:, inner::FINE][:, :width]
+    return total / np.float32(FINE)
+
+
+def _strip(canvas: Canvas, width: int, daylight: float) -> tuple[slice, Picture]:
+    """A moving thing: its rows in the frame, and its picture with a frame's width of nothing on either side."""
+    light = canvas.exposed(daylight)
+    rows = np.flatnonzero(light.any(axis=(1, 2)))
+    rows_slice = slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows_slice, np.pad(light[rows_slice], ((0, 0), (FINE * (width + 1),) * 2, (0, 0)))
+
+
+def _paste(frame: Picture, thing: tuple[slice, Picture], left: float) -> None:
+    """Put a thing into a frame, its left end at a column that need not be whole."""
+    (rows, strip), width = thing, frame.shape[1]
+    own = strip.shape[1] / FINE - 2 * (width + 1)
+    light = _cropped(strip, width + 1 - min(max(left, -own), width), width)
+    frame[rows] = frame[rows] * (1 - light[..., 3:]) + light[..., :3]
+
+
+def _noisy(scene: Iterator[Picture], rng: np.random.Generator) -> Iterator[Picture]:
+    """Shot and read noise as a sensor adds them, then clipped at its full scale."""
+    for light in scene:
+        spread = np.sqrt(light / FULL_WELL + READ_NOISE**2)
+        yield np.clip(light + spread * rng.standard_normal(light.shape, np.float32), 0, 1)
+
+
+def _video_frame(light: Picture, number: int) -> av.VideoFrame:
+    codes = np.round(light ** (1 / GAMMA) * 255).astype(np.uint8)
+    frame = av.VideoFrame.from_ndarray(codes, format="rgb24").reformat(
+        format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+    )
+    frame.pts, frame.time_base = number, Fraction(1, RATE)
+    return frame
+
+
+def _sound_frame(number: int, seconds: float) -> av.AudioFrame:
+    """A soft chord for as long as a frame lasts; its notes swell in turn, each at its own place from left to right."""
+    samples = SOUND_RATE // RATE
+    time = (np.arange(samples) + number * samples) / SOUND_RATE
+    both = np.zeros((2, samples))
+    for index, pitch in enumerate(_CHORD):
+        place = index / (len(_CHORD) - 1)
+        note = np.sin(math.tau * pitch * time) * (0.6 + 0.4 * np.sin(math.tau * (0.23 * time + place)))
+        both += 0.04 * np.array([[1 - 0.6 * place], [0.4 + 0.6 * place]]) * note
+    both *= np.clip(np.minimum(time, seconds - time) / min(0.4, seconds / 4), 0, 1)  # in and out without a click
+    frame = av.AudioFrame.from_ndarray(both.astype(np.float32), format="fltp", layout="stereo")
+    frame.sample_rate, frame.pts, frame.time_base = SOUND_RATE, number * samples, Fraction(1, SOUND_RATE)
+    return frame
+
+
+def before_after(dark: Path, bright: Path, picture: Path) -> None:
+    """Write a PNG of the middle frames of two clips: the dark one left, the bright one right, a white line between.
+
+    Args:
+        dark: a clip.
+        bright: a clip of the same size.
+        picture: the PNG; what is there is replaced.
+
+    Raises:
+        MediaError: a clip cannot be read, the clips differ in size, or the picture cannot be written.
+    """
+    left, right = _middle(dark), _middle(bright)
+    if left.shape != right.shape:
+        sizes = " and ".join(f"{shape[1]}x{shape[0]}" for shape in (left.shape, right.shape))
+        raise MediaError(f"{dark} and {bright} are of {sizes}; give two clips of one size")
+    line = np.full((len(left), 4, 3), 255, np.uint8)
+    with _whole(picture) as beside:
+        av.VideoFrame.from_ndarray(np.concatenate([left, line, right], axis=1), format="rgb24").save(beside)
+
+
+def _middle(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """A clip's frame at half its time: (h, w, 3) RGB."""
+    try:
+        with av.open(str(path)) as container:
+            half, found = (container.duration or 0) / 2e6, None
+            for found in container.decode(video=0):
+                if (found.time or 0.0) >= half:
+                    break
+            if found is not None:
+                return found.to_ndarray(format="rgb24").astype(np.uint8)
+    except (FFmpegError, OSError, IndexError) as error:
+        raise MediaError(f"{path} cannot be read: {error}; give a video file") from error
+    raise MediaError(f"{path} holds no frame; give a video file")

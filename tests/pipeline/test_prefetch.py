@@ -1,0 +1,95 @@
+"""Prefetch keeps order and errors, bounds what waits, and leaves no thread behind, whichever side ends first."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from exdnet_plugin.pipeline.prefetch import prefetch
+from exdnet_plugin.pipeline.stages import StageClock
+
+
+def workers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("exdnet-")]
+
+
+def test_items_keep_their_order() -> None:
+    assert list(prefetch(range(1000), 3)) == list(range(1000))
+    assert not workers()
+
+
+def test_no_more_than_the_queue_runs_ahead() -> None:
+    made = []
+
+    def items() -> Iterator[int]:
+        for number in range(100):
+            made.append(number)
+            yield number
+
+    ahead = prefetch(items(), 3)
+    next(ahead)
+    time.sleep(0.2)
+    assert len(made) <= 1 + 3 + 1
+    ahead.close()
+
+
+def test_an_error_upstream_comes_behind_the_items_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield from range(3)
+        raise RuntimeError("broken")
+
+    seen = []
+    with pytest.raises(RuntimeError, match="broken"):
+        for item in prefetch(items(), 2):
+            seen.append(item)
+    assert seen == [0, 1, 2]
+    assert not workers()
+
+
+def test_a_consumer_that_ends_closes_what_is_upstream() -> None:
+    closed = threading.Event()
+
+    def items() -> Iterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.set()
+
+    outer = prefetch(prefetch(items(), 2), 2)
+    next(outer)
+    outer.close()
+    assert closed.wait(1)
+    assert not workers()
+
+
+def test_one_that_is_never_started_makes_no_thread() -> None:
+    prefetch(range(3))
+    assert not workers()
+
+
+def test_a_queue_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        prefetch([], 0)
+
+
+def test_a_stages_seconds_are_its_own() -> None:
+    """Waiting for upstream and for the consumer does not count."""
+    clock = StageClock()
+
+    def slow(_: object) -> Iterator[int]:
+        for number in range(5):
+            time.sleep(0.02)
+            yield number
+
+    def quick(items: Iterator[int]) -> Iterator[int]:
+        for item in items:
+            yield item + 1
+
+    for _ in clock.stage("quick", quick, clock.stage("slow", slow, ())):
+        time.sleep(0.02)
+    assert clock.seconds["slow"] >= 0.1
+    assert clock.seconds["quick"] < 0.05

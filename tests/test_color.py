@@ -1,0 +1,114 @@
+"""Colour conversion is swscale's to a code, in every format and matrix, and comes back as it went in."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+import torch
+from conftest import scene
+
+from exdnet_plugin.color import LUMA_WEIGHTS, ColorConverter, resolve
+from exdnet_plugin.media.frames import frame_planes
+from exdnet_plugin.pixel_format import pixel_format
+from exdnet_plugin.stream_info import ColorFacts, StreamInfo
+
+CODES = {"bt709": 1, "fcc": 4, "bt470bg": 5, "smpte170m": 6, "smpte240m": 7, "bt2020nc": 9}
+SIZE = (64, 96)
+YUV = ["yuv420p", "yuv422p", "yuv444p", "nv12", "yuv420p10le", "yuv422p10le", "yuv444p10le", "p010le", "yuv444p12le"]
+RGB = ["rgb24", "bgr24", "rgba", "gbrp", "gbrp10le", "rgb48le", "rgba64le"]
+GRAY = ["gray", "gray10le", "gray16le"]
+
+
+def yuv_frame(name: str, *, smooth: bool) -> av.VideoFrame:
+    """A frame of colours that every matrix has in gamut; smooth ones leave chroma filters nothing to differ in."""
+    layout = pixel_format(name)
+    frame = av.VideoFrame(SIZE[1], SIZE[0], name)
+    for index, plane in enumerate(frame_planes(frame)):
+        rows, columns = np.mgrid[0 : plane.shape[0], 0 : plane.shape[1]] / SIZE[1] * (SIZE[0] / plane.shape[0])
+        wave = np.sin(1.5 * columns + rows + index) if smooth else scene(index, plane.shape[:2])[:, :, 0] * 2 - 1
+        values = np.clip((110 + 60 * wave if index == 0 else 128 + 18 * wave), 0, 255) * (1 << (layout.depth - 8))
+        plane[...] = (values.round().astype(np.uint16) << layout.shift).reshape(*wave.shape, *[1] * (plane.ndim - 2))
+    return frame
+
+
+def rgb_frame(name: str) -> av.VideoFrame:
+    picture = np.round(scene(0, SIZE) * 65535).astype(np.uint16)
+    return av.VideoFrame.from_ndarray(picture, format="rgb48le").reformat(format=name)
+
+
+def tensors(frame: av.VideoFrame) -> list[torch.Tensor]:
+    return [torch.from_numpy(np.array(plane)) for plane in frame_planes(frame)]
+
+
+@pytest.mark.parametrize("range_", ["limited", "full"])
+@pytest.mark.parametrize("matrix", CODES)
+@pytest.mark.parametrize("name", YUV)
+def test_yuv_to_rgb_is_swscales_to_a_code(name: str, matrix: str, range_: str) -> None:
+    frame = yuv_frame(name, smooth=True)
+    expected = frame.reformat(
+        format="gbrp16le",  # to 8 bits, swscale's own shortcuts are off by up to three codes
+        src_colorspace=CODES[matrix],
+        src_color_range=2 if range_ == "full" else 1,
+        dst_color_range=2,
+        interpolation="BILINEAR",
+    )
+    expected = np.stack(frame_planes(expected), axis=2)[:, :, [2, 0, 1]] / 257
+    facts = ColorFacts(matrix=matrix, range=range_)
+    made = ColorConverter(StreamInfo(SIZE[1], SIZE[0], name, color=facts)).to_rgb(tensors(frame)) * 255
+    difference = np.abs(made[0].permute(1, 2, 0).numpy() - expected)
+    assert difference[2:-2, 2:-2].max() <= 1.25  # swscale truncates, which is a part of a code of its own
+
+
+@pytest.mark.parametrize("site", ["left", "center", "topleft"])
+@pytest.mark.parametrize("range_", ["limited", "full"])
+@pytest.mark.parametrize("matrix", LUMA_WEIGHTS)
+@pytest.mark.parametrize("name", [*YUV, *RGB, *GRAY])
+def test_to_rgb_and_back_changes_luma_by_a_code_and_chroma_by_two(name: str, matrix: str, range_: str, site: str) -> None:
+    frame = yuv_frame(name, smooth=False) if name in YUV else rgb_frame(name)
+    facts = ColorFacts(matrix=matrix, range=range_ if name in YUV else "full", chroma_site=site)
+    converter = ColorConverter(StreamInfo(SIZE[1], SIZE[0], name, color=facts))
+    planes = tensors(frame)
+    back = converter.from_rgb(converter.to_rgb(planes), planes)
+    layout = pixel_format(name)
+    for names, before, after in zip(layout.planes, planes, back, strict=True):
+        assert before.dtype == after.dtype and before.shape == after.shape
+        change = ((before.int() >> layout.shift) - (after.int() >> layout.shift)).abs().max()
+        assert change <= (2 if set(names) & set("uv") else 1)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (101, 77), (2, 1)])
+@pytest.mark.parametrize("name", ["yuv420p", "nv12", "yuv422p", "gray", "rgb24", "yuv444p10le"])
+def test_every_size_works(size: tuple[int, int], name: str) -> None:
+    layout = pixel_format(name)
+    kind = torch.uint8 if layout.depth == 8 else torch.int32
+    shapes = [layout.plane_shape(index, *size) for index in range(len(layout.planes))]
+    planes = [torch.randint(60, 180, shape).to(kind).to(torch.uint16 if layout.depth > 8 else kind) for shape in shapes]
+    converter = ColorConverter(StreamInfo(*size, name))
+    rgb = converter.to_rgb(planes)
+    assert rgb.shape == (1, 3, size[1], size[0])
+    assert [tuple(plane.shape) for plane in converter.from_rgb(rgb, planes)] == shapes
+
+
+def test_alpha_is_kept() -> None:
+    planes = [torch.randint(0, 255, (8, 8, 4)).to(torch.uint8)]
+    converter = ColorConverter(StreamInfo(8, 8, "rgba"))
+    assert torch.equal(converter.from_rgb(torch.zeros(1, 3, 8, 8), planes)[0][:, :, 3], planes[0][:, :, 3])
+
+
+def test_unspecified_tags_follow_the_written_rule() -> None:
+    assert resolve(StreamInfo(720, 576, "yuv420p")).matrix == "smpte170m"
+    assert resolve(StreamInfo(1280, 720, "yuv420p")).matrix == "bt709"
+    assert resolve(StreamInfo(1280, 720, "yuv420p")).range == "limited"
+    assert resolve(StreamInfo(1280, 720, "yuvj420p")).range == "full"
+    assert resolve(StreamInfo(64, 64, "gray")).range == "full"
+    assert resolve(StreamInfo(64, 64, "gray", rate=Fraction(25), color=ColorFacts(range="limited"))).range == "limited"
+
+
+def test_what_is_not_handled_is_refused_with_what_is() -> None:
+    with pytest.raises(ValueError, match=r"ictcp.*bt709"):
+        ColorConverter(StreamInfo(8, 8, "yuv420p", color=ColorFacts(matrix="ictcp")))
+    with pytest.raises(ValueError, match=r"pal8.*yuv420p"):
+        ColorConverter(StreamInfo(8, 8, "pal8"))
