@@ -24,7 +24,7 @@ from exdnet_plugin.demo_street import car, cyclist, street
 from exdnet_plugin.errors import MediaError
 
 RATE, SOUND_RATE = 24, 48000  # frames and samples a second
-DAYLIGHT = 1 / 18  # how much of the light of a good picture is there, linear
+DAYLIGHT = 1 / 24  # of the light of a good picture, linear; with its lamps the clip has about a fifteenth
 FULL_WELL, READ_NOISE = 8000.0, 8e-4  # the sensor's: electrons at full scale, and a share of full scale
 CONTAINERS = frozenset({".mp4", ".m4v", ".mov", ".mkv"})  # those that take H.264 with AAC
 _PAN, _PAN_SECONDS = 0.35, 16.0  # picture heights to the right, and the time there and back
@@ -33,7 +33,7 @@ _BT709, _LIMITED = 1, 1  # H.273's code point, FFmpeg's range
 
 
 def make_dark_clip(path: Path, *, seconds: float = 3.0, size: tuple[int, int] = (640, 360), seed: int = 0) -> None:
-    """Write a clip of a street that was filmed with an eighteenth of the light it needs: dark, noisy, with sound.
+    """Write a clip of a street that was filmed with a small part of the light it needs: dark, noisy, with sound.
 
     H.264 4:2:0 in 8 bits, BT.709, limited range, 24 frames a second; AAC stereo at 48 kHz.
 
@@ -49,7 +49,9 @@ def make_dark_clip(path: Path, *, seconds: float = 3.0, size: tuple[int, int] = 
     """
     width, height = size
     if min(size) < 32 or width % 2 or height % 2 or not seconds > 0:
-        raise ValueError(f"a clip of {width}x{height} and {seconds:g} s: an even size from 32x32 and a time above 0 are needed")
+        raise ValueError(
+            f"a clip of {width}x{height} and {seconds:g} s: an even size from 32x32 and a time above 0 are needed"
+        )
     with _whole(path) as beside, av.open(str(beside), "w") as container:
         video, sound = _streams(container, size)
         for number, light in enumerate(_noisy(frames(seconds, size, seed), np.random.default_rng(seed))):
@@ -67,7 +69,9 @@ def _whole(path: Path) -> Iterator[Path]:
         yield beside
         os.replace(beside, path)
     except (FFmpegError, OSError) as error:
-        raise MediaError(f"{path} cannot be written: {error.strerror or error}. Choose a folder that you may write to") from error
+        raise MediaError(
+            f"{path} cannot be written: {error.strerror or error}. Choose a folder that you may write to"
+        ) from error
     finally:
         beside.unlink(missing_ok=True)
 
@@ -84,31 +88,31 @@ def _streams(container: OutputContainer, size: tuple[int, int]) -> tuple[VideoSt
 
 
 def frames(seconds: float, size: tuple[int, int], seed: int = 0, *, daylight: float = DAYLIGHT) -> Iterator[Picture]:
-    """The scene as it is, without noise: (h, w, 3), linear RGB in which 1 is full scale, lamps may be above; RATE a second.
+    """The scene without noise, RATE frames a second: (h, w, 3), linear RGB; 1 is full scale, lamps may be above.
 
     With `daylight` 1 it is seen in good light.
     """
     width, height = size
-    scene = street(np.random.default_rng(seed), width / height + _PAN, height).exposed(daylight)[..., :3]
+    scene = street(np.random.default_rng(seed), width / height + _PAN + 0.05, height).exposed(daylight)[..., :3]
     red_car = _strip(car(height), width, daylight)
     riders = [_strip(cyclist(height, -step * math.tau / 12), width, daylight) for step in range(12)]
     for number in range(max(round(seconds * RATE), 1)):
         time = number / RATE
-        pan = _PAN * height * (0.5 - 0.5 * math.cos(time * math.tau / _PAN_SECONDS))
-        frame = _cropped(scene, pan, width)
-        _paste(frame, riders[number // 2 % 12], width * (0.62 - 0.11 * ((time + 3) % 9 - 3)))
-        _paste(frame, red_car, width * (0.36 + 0.22 * ((time + 1) % 7 - 2.5)))
+        frame = _cropped(scene, _PAN * height * (0.5 - 0.5 * math.cos(time * math.tau / _PAN_SECONDS)), width)
+        _paste(frame, riders[number // 2 % len(riders)], 1 - (time / 12 + 0.115) % 1)
+        _paste(frame, red_car, (time / 7 + 0.335) % 1)
         yield frame
 
 
 def _cropped(fine: Picture, left: float, width: int) -> Picture:
-    """`width` columns from `left`, in pixels of the frame: each the mean over its very own extent, so that motion is smooth."""
+    """`width` columns from `left` on, in pixels of the frame: each the mean over its extent, for smooth motion."""
     first, part = divmod(left * FINE, 1)
     taken = fine[:, int(first) : int(first) + FINE * width + 1]
-    total = (1 - part) * taken[:, :-1:FINE] + part * taken[:, FINE::FINE]
+    share = np.float32(part)
+    total: Picture = (1 - share) * taken[:, :-1:FINE] + share * taken[:, FINE::FINE]
     for inner in range(1, FINE):
         total += taken[:, inner::FINE][:, :width]
-    return total / np.float32(FINE)
+    return total * np.float32(1 / FINE)
 
 
 def _strip(canvas: Canvas, width: int, daylight: float) -> tuple[slice, Picture]:
@@ -119,11 +123,11 @@ def _strip(canvas: Canvas, width: int, daylight: float) -> tuple[slice, Picture]
     return rows_slice, np.pad(light[rows_slice], ((0, 0), (FINE * (width + 1),) * 2, (0, 0)))
 
 
-def _paste(frame: Picture, thing: tuple[slice, Picture], left: float) -> None:
-    """Put a thing into a frame, its left end at a column that need not be whole."""
+def _paste(frame: Picture, thing: tuple[slice, Picture], way: float) -> None:
+    """Put a thing into a frame: at 0 it is just out of sight on the left, at 1 on the right."""
     (rows, strip), width = thing, frame.shape[1]
     own = strip.shape[1] / FINE - 2 * (width + 1)
-    light = _cropped(strip, width + 1 - min(max(left, -own), width), width)
+    light = _cropped(strip, width + 1 + own - way * (width + own), width)
     frame[rows] = frame[rows] * (1 - light[..., 3:]) + light[..., :3]
 
 

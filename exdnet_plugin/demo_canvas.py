@@ -41,7 +41,8 @@ class Canvas:
         self.paint, self.glow, self.lamps = (np.zeros((*self.shape, 3), np.float32) for _ in range(3))
         self.cover = np.zeros((*self.shape, 1), np.float32)
         rows, columns = (np.arange(length, dtype=np.float32) + 0.5 for length in self.shape)
-        self.y, self.x = rows[:, None] / self.scale, columns[None] / self.scale
+        self.y: Picture = rows[:, None] / np.float32(self.scale)
+        self.x: Picture = columns[None] / np.float32(self.scale)
 
     def fill(
         self,
@@ -108,7 +109,7 @@ class Canvas:
 
 
 def clouds(rng: np.random.Generator, shape: tuple[int, int], cells: int) -> Picture:
-    """Smooth noise of several sizes, about 0.5 to 1.5 around 1: (h, w), the largest shapes a `cells`-th of the height."""
+    """Smooth noise around 1, about 0.5 to 1.5: (h, w), its largest shapes a `cells`-th of the height."""
     total = np.ones(shape, np.float32)
     for octave in range(5):
         count = cells << octave

@@ -16,8 +16,8 @@ _WARM, _WHITE, _BLACK, _DARK = (1.0, 0.70, 0.36), (0.93, 0.92, 0.88), (0.0, 0.0,
 _BAY = 0.112  # from window to window
 _GLASS = (0.24, 0.33, 0.42)
 _WALLS = (
-    (0.68, 0.28, 0.20), (0.90, 0.66, 0.26), (0.20, 0.50, 0.52), (0.86, 0.46, 0.42), (0.34, 0.46, 0.74), (0.78, 0.72, 0.58),
-    (0.50, 0.62, 0.38),
+    (0.68, 0.28, 0.20), (0.90, 0.66, 0.26), (0.20, 0.50, 0.52), (0.86, 0.46, 0.42),
+    (0.34, 0.46, 0.74), (0.78, 0.72, 0.58), (0.50, 0.62, 0.38),
 )  # fmt: skip
 _BRICK = (_WALLS[0], _WALLS[4], _WALLS[5])
 _CLOTHS = ((0.80, 0.12, 0.14), (0.08, 0.44, 0.30), (0.93, 0.60, 0.08), (0.14, 0.26, 0.62), (0.60, 0.16, 0.46))
@@ -45,12 +45,16 @@ def street(rng: np.random.Generator, width: float, pixels: int) -> Canvas:
     return canvas
 
 
+def _rgb(color: Color) -> Picture:
+    return np.asarray(color, np.float32)
+
+
 def _sky(canvas: Canvas, haze: Picture) -> None:
     """Blue above, rosy towards the roofs, with clouds."""
     down = np.clip(canvas.y / 0.6, 0, 1)[..., None]
-    sky = (1 - down) * np.float32((0.30, 0.46, 0.78)) + down * np.float32((0.98, 0.70, 0.52))
+    sky = (1 - down) * _rgb((0.30, 0.46, 0.78)) + down * _rgb((0.98, 0.70, 0.52))
     cloud = np.clip((haze - 1) * 3, 0, 0.7)[..., None]
-    canvas.paint[:] = sky + cloud * (np.float32((0.98, 0.84, 0.80)) - sky)
+    canvas.paint[:] = sky + cloud * (_rgb((0.98, 0.84, 0.80)) - sky)
     canvas.cover[:] = 1
 
 
@@ -90,11 +94,12 @@ def _window(
 ) -> None:
     width, height = size
     canvas.box(x - 0.007, y - 0.008, width + 0.014, height + 0.014, trim)
-    if rng.random() < 0.2:
+    if rng.random() < 0.25:
         canvas.box(x, y, width, height, (1.0, 0.78, 0.44), glow=float(rng.uniform(0.05, 0.16)))
         canvas.box(x, y, width * 0.22, height, (0.80, 0.42, 0.24), glow=0.03)  # a curtain before the light
     else:
-        canvas.box(x, y, width, height, [value * float(rng.uniform(0.6, 1.2)) for value in _GLASS])
+        tone = float(rng.uniform(0.6, 1.2))
+        canvas.box(x, y, width, height, [value * tone for value in _GLASS])
         low = y + height * float(rng.uniform(0.3, 0.9))
         canvas.polygon([(x, y), (x + width, y), (x + width, y + 0.02), (x, low)], (0.62, 0.68, 0.78), opacity=0.5)
     canvas.box(x + width / 2 - 0.0025, y, 0.005, height, trim)
@@ -165,14 +170,17 @@ def _tree(canvas: Canvas, rng: np.random.Generator, x: float, leaf: Color) -> No
     canvas.box(x, 0.42, 0.014, 0.337, _BLACK, opacity=0.3)
     for side in (-0.07, 0.08):
         canvas.line((x, 0.47), (x + side, 0.38), 0.010, (0.30, 0.22, 0.16))
-    lobes = [(x + float(rng.uniform(-0.10, 0.10)), float(rng.uniform(0.24, 0.42)), float(rng.uniform(0.06, 0.09))) for _ in range(9)]
+    lobes = [
+        (x + float(rng.uniform(-0.10, 0.10)), float(rng.uniform(0.24, 0.42)), float(rng.uniform(0.06, 0.09)))
+        for _ in range(9)
+    ]
     for depth in np.linspace(0, 1, 1100):  # from the dark inside to the leaves in the light
         across, down, r = lobes[int(rng.integers(len(lobes)))]
         angle, out = float(rng.uniform(0, math.tau)), r * math.sqrt(float(rng.random()))
         u, v = math.cos(angle) * out, math.sin(angle) * out
         tone = 0.35 + 0.55 * depth - 3.0 * (v + u * 0.5) - 1.2 * (down - 0.33) + 0.35 * float(rng.random())
         start, tip = (across + u, down + v), (across + u + 0.006 * math.cos(angle), down + v + 0.006)
-        canvas.line(start, tip, 0.0085, np.clip(np.float32(leaf) * tone, 0.03, 1).tolist(), opacity=0.9)
+        canvas.line(start, tip, 0.0085, np.clip(_rgb(leaf) * tone, 0.03, 1).tolist(), opacity=0.9)
 
 
 def _shadow(canvas: Canvas, x: float, y: float, size: float, opacity: float) -> None:
@@ -204,7 +212,12 @@ def car(pixels: int) -> Canvas:
     canvas.line((0.05, 0.853), (0.49, 0.857), 0.006, (1.0, 0.48, 0.44), opacity=0.7)
     canvas.line((0.252, 0.80), (0.252, 0.92), 0.004, (0.45, 0.05, 0.07))
     for x in (0.135, 0.425):
-        for width, color in ((0.098, (0.06, 0.05, 0.05)), (0.084, (0.09, 0.09, 0.10)), (0.050, (0.72, 0.74, 0.76)), (0.018, _DARK)):
+        for width, color in (
+            (0.098, (0.06, 0.05, 0.05)),
+            (0.084, (0.09, 0.09, 0.10)),
+            (0.050, (0.72, 0.74, 0.76)),
+            (0.018, _DARK),
+        ):
             canvas.line((x, 0.912), (x, 0.912), width, color)
     canvas.line((0.037, 0.868), (0.037, 0.885), 0.014, (1.0, 0.10, 0.08), glow=0.5)
     canvas.line((0.512, 0.872), (0.520, 0.878), 0.020, (1.0, 0.96, 0.84), glow=1.0)
@@ -225,7 +238,14 @@ def cyclist(pixels: int, turn: float) -> Canvas:
         canvas.line(saddle, knee, 0.020, (0.16, 0.24, 0.50))
         canvas.line(knee, foot, 0.015, (0.16, 0.24, 0.50))
         canvas.line(foot, (foot[0] - 0.014, foot[1] + 0.003), 0.010, _WHITE)
-    for start, end in ((rear, crank), (crank, saddle), (saddle, rear), (crank, bar), (bar, front), (saddle, (0.10, 0.745))):
+    for start, end in (
+        (rear, crank),
+        (crank, saddle),
+        (saddle, rear),
+        (crank, bar),
+        (bar, front),
+        (saddle, (0.10, 0.745)),
+    ):
         canvas.line(start, end, 0.006, frame)
     canvas.line((0.165, 0.725), (0.130, 0.665), 0.036, (0.10, 0.56, 0.52))
     canvas.line((0.132, 0.668), (0.098, 0.718), 0.013, skin)

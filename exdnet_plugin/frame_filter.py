@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -62,26 +63,30 @@ class FrameFilter:
         """Frames so far at which a processor's temporal state started anew."""
         return max((int(getattr(processor, "cuts", 0)) for processor in self._processors), default=0)
 
-    def __call__(self, planes: Sequence[Plane], time: float) -> list[Plane]:
+    def __call__(self, planes: Sequence[Plane], time: float) -> list[Any]:
         """Filter one frame; `time` is its presentation time in seconds."""
         return next(iter(self.run([(planes, time)])))
 
-    def run(self, frames: Iterable[tuple[Sequence[Plane], float]]) -> Iterator[list[Plane]]:
+    def run(self, frames: Iterable[tuple[Sequence[Plane], float]]) -> Iterator[list[Any]]:
         """Filter frames in order, a passive generator; on a GPU several are in flight.
 
         Args:
             frames: (planes, time in seconds) of each frame.
         """
-        for planes, result in self._lanes.run(self._checked(frames), self._process, self._batch):
+        as_arrays: deque[bool] = deque()
+        for result in self._lanes.run(self._checked(frames, as_arrays), self._process, self._batch):
             self._frames += 1
-            yield _in_form_of(planes[0], result)
+            yield [plane.numpy() for plane in result] if as_arrays.popleft() else result
 
     @property
     def _batch(self) -> int:
         return CUDA_BATCH if self.stream.device.startswith("cuda") else 1
 
-    def _checked(self, frames: Iterable[tuple[Sequence[Plane], float]]) -> Iterator[tuple[list[Tensor], float]]:
+    def _checked(
+        self, frames: Iterable[tuple[Sequence[Plane], float]], as_arrays: deque[bool]
+    ) -> Iterator[tuple[list[Tensor], float]]:
         for planes, time in frames:
+            as_arrays.append(not isinstance(planes[0], Tensor))
             tensors = [plane if isinstance(plane, Tensor) else torch.from_numpy(plane) for plane in planes]
             self._check(tensors)
             yield tensors, time
@@ -144,7 +149,3 @@ class FrameFilter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _in_form_of(original: Tensor | NDArray[Any], planes: list[Tensor]) -> list[Any]:
-    return planes if isinstance(original, Tensor) else [plane.numpy() for plane in planes]

@@ -27,8 +27,8 @@ class Lanes(Protocol):
 
     def run(
         self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int
-    ) -> Iterator[tuple[Planes, Planes]]:
-        """For each frame, its planes as they came and as they are now, both on the CPU."""
+    ) -> Iterator[Planes]:
+        """The planes of each frame as they are then, on the CPU."""
 
 
 def make_lanes(device: str) -> Lanes:
@@ -47,9 +47,9 @@ class DirectLanes:
 
     def run(
         self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int
-    ) -> Iterator[tuple[Planes, Planes]]:
+    ) -> Iterator[Planes]:
         for planes, times in _batches(frames, batch):
-            yield from zip(planes, process(planes, times), strict=True)
+            yield from process(planes, times)
 
 
 class Streams(Protocol):
@@ -78,7 +78,6 @@ class Streams(Protocol):
 class _Flight:
     """A batch under way. It holds every tensor that the device still reads or writes until its download has ended."""
 
-    originals: list[Planes]
     staged: list[Planes]
     uploaded: list[Planes]
     processed: list[Planes]
@@ -94,7 +93,7 @@ class StreamLanes:
 
     def run(
         self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int
-    ) -> Iterator[tuple[Planes, Planes]]:
+    ) -> Iterator[Planes]:
         flights: deque[_Flight] = deque()
         for planes, times in _batches(frames, batch):
             flights.append(self._start(planes, times, process))
@@ -114,11 +113,11 @@ class StreamLanes:
         streams.wait("download", streams.record("compute"))
         with streams.on("download"):
             downloaded = [[streams.copy(plane, streams.pinned(plane)) for plane in planes] for planes in processed]
-        return _Flight(originals, staged, uploaded, processed, downloaded, streams.record("download"))
+        return _Flight(staged, uploaded, processed, downloaded, streams.record("download"))
 
-    def _land(self, flight: _Flight) -> Iterator[tuple[Planes, Planes]]:
+    def _land(self, flight: _Flight) -> Iterator[Planes]:
         self._streams.synchronize(flight.done)
-        yield from zip(flight.originals, flight.downloaded, strict=True)
+        yield from flight.downloaded
 
 
 class CudaStreams:

@@ -59,11 +59,10 @@ def plus_one(batch: list[list[torch.Tensor]], times: list[float]) -> list[list[t
 
 @pytest.mark.parametrize("count", [0, 1, 3, 17])
 @pytest.mark.parametrize("batch", [1, 4])
-def test_frames_come_back_in_order_with_their_originals(count: int, batch: int) -> None:
+def test_frames_come_back_in_order(count: int, batch: int) -> None:
     for lanes in (DirectLanes(), StreamLanes(FakeStreams())):
         results = list(lanes.run(frames(count), plus_one, batch))
-        assert [int(before[0][0, 0]) for before, _ in results] == list(range(count))
-        assert [int(after[0][0, 0]) for _, after in results] == list(range(1, count + 1))
+        assert [int(planes[0][0, 0]) for planes in results] == list(range(1, count + 1))
 
 
 def test_each_lane_waits_for_the_one_before_and_the_host_waits_once_a_batch() -> None:

@@ -66,7 +66,6 @@ class VideoSink:
         self.path, self.notes = path, list[str]()
         self._beside = path.with_name(f".{path.stem}.partial{path.suffix}")
         self._copied: dict[int, Stream] = {}
-        self._rotation: int | None = None
         try:
             self._container: OutputContainer = av.open(str(self._beside), "w")
         except (FFmpegError, OSError) as error:
@@ -98,7 +97,8 @@ class VideoSink:
         stream.width, stream.height = source.info.width, source.info.height
         stream.pix_fmt = self._pixel_format(codec, source)
         stream.time_base = context.time_base = source.stream.time_base or Fraction(1, 90000)
-        context.sample_aspect_ratio = source.stream.codec_context.sample_aspect_ratio
+        if source.stream.sample_aspect_ratio:
+            context.sample_aspect_ratio = source.stream.sample_aspect_ratio
         copy_color_tags(source.stream.codec_context, context)
         if codec.name == "libx265" and self.path.suffix.lower() in (".mp4", ".mov", ".m4v"):
             stream.codec_tag = "hvc1"  # what Apple's players ask for
@@ -126,10 +126,13 @@ class VideoSink:
         )
         self._video.metadata.update({k: v for k, v in source.stream.metadata.items() if k not in _STREAM_KEYS})
         self._video.disposition = source.stream.disposition
+        if source.rotation:
+            self._video.set_display_rotation(source.rotation)
         if chapters := source.container.chapters():
             self._container.set_chapters(chapters)
         for stream in source.others:
-            self._copy_stream(stream)
+            if not _is_made_anew(stream, bool(chapters)):
+                self._copy_stream(stream)
 
     def _copy_stream(self, stream: Stream) -> None:
         codec = stream.codec_context.name if stream.codec_context else stream.type
@@ -161,10 +164,6 @@ class VideoSink:
             ) from error
 
     def _encode(self, frame: av.VideoFrame) -> None:
-        if self._rotation is None:
-            self._rotation = frame.rotation
-            if self._rotation:
-                self._video.set_display_rotation(self._rotation)
         if frame.format.name != self._video.pix_fmt:
             pts, time_base, duration = frame.pts, frame.time_base, frame.duration
             frame = frame.reformat(format=self._video.pix_fmt)
@@ -194,6 +193,13 @@ class VideoSink:
 
 _CONTAINER_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
 _STREAM_KEYS = frozenset({"encoder", "vendor_id", "DURATION", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"})
+
+
+def _is_made_anew(stream: Stream, chapters: bool) -> bool:
+    """Whether a data stream is one that the muxer writes itself: MP4's chapter titles, a timecode track."""
+    if stream.type != "data":
+        return False
+    return (chapters and getattr(stream, "name", None) == "bin_data") or "timecode" in stream.metadata
 
 
 def _default_codec(suffix: str, source: VideoSource) -> str:

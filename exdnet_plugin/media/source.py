@@ -36,6 +36,7 @@ class VideoSource:
 
     Attributes:
         info: what the stream is.
+        rotation: by how many degrees players turn the frames, from the first one.
         lost: frames that were announced and could not be decoded, once `items` has ended.
         notes: what was not as it should be, a line each.
     """
@@ -43,16 +44,17 @@ class VideoSource:
     def __init__(self, path: Path, *, device: str = "cpu") -> None:
         self.path = path
         self.container = _open(path)
+        self.lost = 0
+        self.notes: list[str] = []
+        self._decoded = self._broken = 0
         try:
             self.stream = self._choose_stream()
             self.stream.thread_type = "AUTO"
             self.info = self._stream_info(device)
+            self._ahead, self._rest = self._first_items()
         except BaseException:
             self.container.close()
             raise
-        self.lost = 0
-        self.notes: list[str] = []
-        self._decoded = self._broken = 0
 
     def _choose_stream(self) -> VideoStream:
         """The stream to enhance: the default one, then the one of most pixels; never a cover picture."""
@@ -80,6 +82,17 @@ class VideoSource:
             context.width, context.height, workable_format(context.pix_fmt), self.rate, color_facts(context), device
         )
 
+    def _first_items(self) -> tuple[list[Item], Iterator[Item]]:
+        """Items up to the first frame, which tells what the container does not, and those behind it."""
+        ahead: list[Item] = []
+        rest = self._all_items()
+        for item in rest:
+            ahead.append(item)
+            if isinstance(item, av.VideoFrame):
+                self.rotation = item.rotation
+                return ahead, rest
+        raise MediaError(f"{self.path} holds no video frame that can be decoded; the file is cut off or broken")
+
     @property
     def rate(self) -> Fraction | None:
         """Frames a second as the container tells, None where it does not."""
@@ -100,10 +113,15 @@ class VideoSource:
         return None
 
     def items(self) -> Iterator[Item]:
-        """Frames of the chosen stream, with pts and of `info`'s size and format, and packets of the others.
+        """Frames of the chosen stream, with pts and of `info`'s size and format, and packets of the others. Once only.
 
         Packets that cannot be decoded are passed over and counted: a truncated file yields all that can be had.
         """
+        while self._ahead:
+            yield self._ahead.pop(0)
+        yield from self._rest
+
+    def _all_items(self) -> Iterator[Item]:
         try:
             for packet in self._demux():
                 if packet.stream.index != self.stream.index:

@@ -11,7 +11,6 @@ from typing import Any
 
 import av
 
-from exdnet_plugin.errors import MediaError
 from exdnet_plugin.frame_filter import FrameFilter
 from exdnet_plugin.media.frames import frame_from_planes, frame_planes
 from exdnet_plugin.media.sink import VideoSink
@@ -32,7 +31,7 @@ def run(source: VideoSource, frame_filter: FrameFilter, sink: VideoSink, progres
         progress: told the number of frames written, after each.
 
     Raises:
-        MediaError: the source holds no frame that can be decoded, or the sink cannot be written.
+        MediaError: the sink cannot be written.
         Whatever a processor raises, as it is.
     """
     clock, started = StageClock(), time.perf_counter()
@@ -50,8 +49,6 @@ def run(source: VideoSource, frame_filter: FrameFilter, sink: VideoSink, progres
                 report.frames += 1
                 if progress:
                     progress(report.frames)
-        if not report.frames:
-            raise MediaError(f"{source.path} holds no video frame that can be decoded; nothing is written")
         sink.finish()
         finished = True
     finally:

@@ -20,22 +20,19 @@ class StageClock:
         """The generator `function` over `upstream`, timed without its waiting for `upstream` and for its consumer."""
         self.seconds[name] = 0.0
         waited = 0.0
+        items = iter(upstream)
 
         def pulled() -> Iterator[T]:
             nonlocal waited
-            iterator = iter(upstream)
-            try:
-                while True:
-                    start = time.perf_counter()
-                    try:
-                        item = next(iterator)
-                    except StopIteration:
-                        return
-                    finally:
-                        waited += time.perf_counter() - start
-                    yield item
-            finally:
-                _close(iterator)
+            while True:
+                start = time.perf_counter()
+                try:
+                    item = next(items)
+                except StopIteration:
+                    return
+                finally:
+                    waited += time.perf_counter() - start
+                yield item
 
         results = function(pulled())
         try:
@@ -48,8 +45,9 @@ class StageClock:
                 finally:
                     self.seconds[name] += time.perf_counter() - start - waited
                 yield result
-        finally:
+        finally:  # by hand: an error's traceback holds on to generators, so they would not close themselves
             _close(results)
+            _close(items)
 
 
 def _close(iterator: Iterator[object]) -> None:

@@ -1,0 +1,148 @@
+"""Photos keep what they carry."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from conftest import dark_frames
+
+from exdnet_plugin import MediaError, enhance_image
+from exdnet_plugin.media.photos import read_photo, write_photo
+
+# A big-endian EXIF block: one directory with Orientation = 6, turned by 90 degrees.
+EXIF = b"MM\x00*\x00\x00\x00\x08\x00\x01" + struct.pack(">HHIHH", 0x0112, 3, 1, 6, 0) + b"\x00" * 4
+Run = Callable[..., tuple[int, str, str]]
+
+
+def icc_profile() -> bytes:
+    """As little of an ICC profile as decoders take: a header and an empty tag table."""
+    header = bytearray(128)
+    header[8], header[68:80] = 2, struct.pack(">III", 0xF6D6, 0x10000, 0xD32D)
+    header[12:16], header[16:20], header[20:24], header[36:40] = b"mntr", b"RGB ", b"XYZ ", b"acsp"
+    profile = bytes(header) + struct.pack(">I", 0)
+    return struct.pack(">I", len(profile)) + profile[4:]
+
+
+def write(path: Path, pixels: np.ndarray) -> Path:
+    blocks = [np.frombuffer(EXIF, np.uint8), np.frombuffer(icc_profile(), np.uint8)]
+    kinds = [cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_ICCP]
+    done, data = cv2.imencodeWithMetadata(path.suffix, pixels, kinds, blocks)
+    assert done
+    path.write_bytes(data.tobytes())
+    return path
+
+
+def carried(path: Path) -> tuple[bytes, bytes]:
+    blocks = dict(read_photo(path).metadata)
+    return blocks[cv2.IMAGE_METADATA_EXIF].tobytes()[: len(EXIF)], blocks[cv2.IMAGE_METADATA_ICCP].tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_exif_icc_and_orientation_are_kept(tmp_path: Path, exdnet: Run, suffix: str) -> None:
+    source, sink = write(tmp_path / f"in{suffix}", dark_frames(1, (40, 60))[0]), tmp_path / f"out{suffix}"
+    assert exdnet("enhance", source, sink)[0] == 0
+    assert carried(sink) == carried(source)
+    before, after = read_photo(source).rgb, read_photo(sink).rgb
+    assert before.shape == after.shape
+    assert after.mean() > before.mean() + 30
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_sixteen_bits_and_alpha_are_kept(tmp_path: Path, exdnet: Run, suffix: str) -> None:
+    pixels = np.zeros((32, 48, 4), np.uint16)
+    pixels[:, :, :3] = dark_frames(1, (32, 48))[0].astype(np.uint16) * 257 + 3
+    pixels[:, :, 3] = np.arange(48) * 1000
+    path = tmp_path / f"in{suffix}"
+    cv2.imwrite(str(path), pixels)
+    assert exdnet("enhance", path, tmp_path / f"out{suffix}")[0] == 0
+    result = read_photo(tmp_path / f"out{suffix}")
+    assert result.rgb.dtype == np.uint16
+    assert np.array_equal(result.alpha, pixels[:, :, 3])
+    assert len(np.unique(result.rgb % 257)) > 100, "values between the 8-bit codes are used"
+
+
+def test_tiff_keeps_its_profile_and_camera(tmp_path: Path, exdnet: Run) -> None:
+    extra = [(34675, 7, len(icc_profile()), icc_profile(), True), (271, 2, 0, "Maker", True)]
+    tifffile.imwrite(tmp_path / "in.tif", dark_frames(1, (32, 48))[0], photometric="rgb", extratags=extra)
+    assert exdnet("enhance", tmp_path / "in.tif", tmp_path / "out.tif")[0] == 0
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert file.pages[0].tags[34675].value == icc_profile()
+        assert file.pages[0].tags[271].value == "Maker"
+
+
+def test_what_a_format_cannot_hold_is_said(tmp_path: Path, exdnet: Run) -> None:
+    cv2.imwrite(str(tmp_path / "in.png"), np.full((8, 8, 4), 900, np.uint16))
+    code, _, said = exdnet("enhance", tmp_path / "in.png", tmp_path / "out.jpg")
+    assert code == 0
+    assert "transparency is left out" in said
+    assert "16 bits become 8" in said
+
+
+def test_gray_photos_work(tmp_path: Path, exdnet: Run) -> None:
+    cv2.imwrite(str(tmp_path / "in.png"), dark_frames(1, (40, 60))[0][:, :, 0])
+    assert exdnet("enhance", tmp_path / "in.png", tmp_path / "out.png")[0] == 0
+    assert read_photo(tmp_path / "out.png").rgb.mean() > 40
+
+
+def test_a_folder_and_a_glob_keep_names(tmp_path: Path, exdnet: Run) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for index, name in enumerate(["a.png", "b.jpg", "c.bmp"]):
+        cv2.imwrite(str(folder / name), dark_frames(1, (24, 32), seed=index)[0])
+    (folder / "notes.txt").write_text("no photo")
+    assert exdnet("enhance", folder, tmp_path / "out")[0] == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.jpg", "c.bmp"]
+    assert exdnet("enhance", folder / "*.png", folder / "b.jpg", tmp_path / "two")[0] == 0
+    assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["a.png", "b.jpg"]
+
+
+def test_one_broken_photo_of_a_folder_does_not_stop_the_others(tmp_path: Path, exdnet: Run) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.png").write_text("no picture")
+    cv2.imwrite(str(folder / "b.png"), dark_frames(1, (24, 32))[0])
+    code, out, said = exdnet("enhance", folder, tmp_path / "out")
+    assert code == 2
+    assert "a.png is not a photo that can be read" in said
+    assert "1 of 2 files failed" in said
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
+
+
+def test_writing_leaves_nothing_behind_when_it_fails(tmp_path: Path) -> None:
+    photo = read_photo(write(tmp_path / "in.png", dark_frames(1, (8, 8))[0]))
+    with pytest.raises(MediaError, match="cannot be written"):
+        write_photo(tmp_path / "nowhere" / "out.png", photo)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32, np.float64])
+def test_an_image_keeps_its_type(kind: type) -> None:
+    dark = dark_frames(1, (24, 32))[0]
+    image = {np.uint8: dark, np.uint16: dark.astype(np.uint16) * 257}.get(kind, dark / 255).astype(kind)
+    result = enhance_image(image)
+    assert (result.dtype, result.shape) == (image.dtype, image.shape)
+    peak = {np.uint8: 255, np.uint16: 65535}.get(kind, 1)
+    assert np.abs(result / peak - enhance_image(dark) / 255).max() < 0.02
+
+
+def test_strength_blends_and_zero_leaves_the_image() -> None:
+    dark = dark_frames(1, (24, 32))[0]
+    full, half = enhance_image(dark), enhance_image(dark, chain="exdnet=strength=0.5")
+    assert np.array_equal(enhance_image(dark, chain="exdnet=strength=0"), dark)
+    assert np.abs(half.astype(float) - (full.astype(float) + dark) / 2).max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 4), (0, 4, 3)])
+def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="RGB with at least one pixel is needed"):
+        enhance_image(np.zeros(shape, np.uint8))
+
+
+def test_other_types_are_refused() -> None:
+    with pytest.raises(ValueError, match="int32"):
+        enhance_image(np.zeros((4, 4, 3), np.int32))
