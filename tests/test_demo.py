@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from exdnet_plugin import demo as clips
+from exdnet_plugin.demo import clip as clips
 from exdnet_plugin.cli.demo import demo
 from exdnet_plugin.errors import MediaError
 

@@ -32,7 +32,7 @@ def demo(sink: Path, seconds: float, size: tuple[int, int], chain: str, device: 
     from exdnet_plugin.chain import make_chain
     from exdnet_plugin.cli.enhance import _say_summary
     from exdnet_plugin.cli.progress import Progress
-    from exdnet_plugin.demo import before_after, make_dark_clip
+    from exdnet_plugin.demo.clip import before_after, make_dark_clip
     from exdnet_plugin.devices import resolve_device
     from exdnet_plugin.plugins import default_plugins
 
@@ -55,7 +55,7 @@ def demo(sink: Path, seconds: float, size: tuple[int, int], chain: str, device: 
 
 def _beside(sink: Path, overwrite: bool) -> tuple[Path, Path]:
     """Names of the dark clip and of the picture; MediaError where one of the three cannot be written."""
-    from exdnet_plugin.demo import CONTAINERS
+    from exdnet_plugin.demo.clip import CONTAINERS
     from exdnet_plugin.media.sink import check_sink
 
     dark, picture = sink.with_name(f"{sink.stem}_dark{sink.suffix}"), sink.with_name(f"{sink.stem}_before_after.png")

@@ -25,6 +25,7 @@ from exdnet_plugin.media.frames import copy_color_tags
 from exdnet_plugin.media.source import VideoSource
 from exdnet_plugin.pixel_format import pixel_format
 
+_ELSEWHERE = "Choose a folder that you may write to"
 CONTAINERS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".flv", ".nut", ".mxf", ".mpg", ".ogv"}
 )
@@ -69,15 +70,24 @@ class VideoSink:
         try:
             self._container: OutputContainer = av.open(str(self._beside), "w")
         except (FFmpegError, OSError) as error:
-            raise MediaError(
-                f"{path} cannot be written: {error.strerror}. Choose a folder that you may write to"
-            ) from None
+            raise MediaError(f"{path} cannot be written: {error.strerror}. {_ELSEWHERE}") from None
         try:
             self._video = self._add_video(source, encoding or EncodingOptions())
             self._copy_facts(source)
+            self._start()
         except BaseException:
             self.abort()
             raise
+
+    def _start(self) -> None:
+        """Open the encoder and the file, so that a wrong option or folder is told before any work is done."""
+        try:
+            self._container.start_encoding()
+        except OSError as error:  # FFmpeg's errors are of this kind too where they are the system's
+            raise MediaError(f"{self.path} cannot be written: {error.strerror}. {_ELSEWHERE}") from None
+        except FFmpegError as error:
+            name = self._video.codec_context.name
+            raise MediaError(f"encoder {name} refuses its settings ({error.strerror}); check crf and options") from None
 
     def _add_video(self, source: VideoSource, encoding: EncodingOptions) -> VideoStream:
         name = encoding.codec or _default_codec(self.path.suffix.lower(), source)

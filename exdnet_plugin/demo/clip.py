@@ -19,8 +19,8 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
-from exdnet_plugin.demo_canvas import FINE, GAMMA, Canvas, Picture
-from exdnet_plugin.demo_street import car, cyclist, street
+from exdnet_plugin.demo.canvas import FINE, GAMMA, Canvas, Picture
+from exdnet_plugin.demo.street import car, cyclist, street
 from exdnet_plugin.errors import MediaError
 
 RATE, SOUND_RATE = 24, 48000  # frames and samples a second

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from exdnet_plugin.demo_canvas import Canvas, Color, Picture, bricks, clouds
+from exdnet_plugin.demo.canvas import Canvas, Color, Picture, bricks, clouds
 
 _PAVEMENT, _KERB, _ROAD = 0.70, 0.785, 0.80  # where they begin
 _WARM, _WHITE, _BLACK, _DARK = (1.0, 0.70, 0.36), (0.93, 0.92, 0.88), (0.0, 0.0, 0.0), (0.10, 0.10, 0.11)

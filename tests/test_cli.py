@@ -1,0 +1,205 @@
+"""The command as a person meets it: what bad input gets is one line with the value and the remedy, exit code 2, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from conftest import MakeClip, dark_frames, decode, scene
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def refused(result: tuple[int, str, str], *said: str) -> None:
+    code, _, error = result
+    assert code == 2, error
+    assert error.count("\n") == 1, error
+    assert error.startswith("exdnet: ")
+    assert "Traceback" not in error
+    for part in said:
+        assert part in error
+
+
+@pytest.fixture
+def clip(make_clip: MakeClip) -> Path:
+    return make_clip("in.mp4", frames=6, audio=True)
+
+
+def test_enhance_says_what_happened_and_where_the_file_is(exdnet: Run, clip: Path, tmp_path: Path) -> None:
+    code, out, _ = exdnet("enhance", clip, tmp_path / "out.mp4")
+    assert code == 0
+    assert "6 frames in" in out
+    assert "slowest: filter" in out
+    assert out.rstrip().endswith(str(tmp_path / "out.mp4"))
+    assert len(decode(tmp_path / "out.mp4")) == 6
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "audio", "cut", "folder of nothing", "no match", "no frames"])
+def test_a_source_that_is_none_is_refused(exdnet: Run, clip: Path, tmp_path: Path, kind: str) -> None:
+    source, said = tmp_path / "bad.mp4", ""
+    if kind == "missing":
+        said = "does not exist"
+    elif kind == "empty":
+        source.touch()
+        said = "is empty"
+    elif kind == "text":
+        source.write_text("This is no film.\n" * 50)
+        said = "not a media file"
+    elif kind == "audio":
+        with av.open(str(source), "w") as container:
+            stream = container.add_stream("aac", rate=48000, layout="mono")
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            frame.sample_rate = 48000
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+        said = "has no video stream (it holds audio)"
+    elif kind == "cut":
+        source.write_bytes(clip.read_bytes()[:2000])
+        said = "cut off"
+    elif kind == "folder of nothing":
+        source = tmp_path / "nothing"
+        source.mkdir()
+        said = "holds no video and no photo"
+    elif kind == "no match":
+        source, said = tmp_path / "*.webm", "matches no file"
+    else:
+        with av.open(str(clip)) as given, av.open(str(source), "w") as container:
+            container.add_stream_from_template(given.streams.video[0])
+            container.start_encoding()
+        said = "bad.mp4"
+    refused(exdnet("enhance", source, tmp_path / "out.mp4"), str(source), said)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_sink_that_is_none_is_refused_and_nothing_is_lost(exdnet: Run, clip: Path, tmp_path: Path) -> None:
+    before = clip.read_bytes()
+    refused(exdnet("enhance", clip, clip, "--overwrite"), "is the source itself")
+    refused(exdnet("enhance", clip, tmp_path / "out.xyz"), "unknown extension '.xyz'", ".mp4")
+    refused(exdnet("enhance", clip, tmp_path / "nowhere" / "out.mp4"), "does not exist", "make it first")
+    (tmp_path / "there.mp4").write_text("precious")
+    refused(exdnet("enhance", clip, tmp_path / "there.mp4"), "is there already", "--overwrite")
+    assert (tmp_path / "there.mp4").read_text() == "precious"
+    assert clip.read_bytes() == before
+
+
+def test_an_unwritable_folder_is_refused(exdnet: Run, clip: Path) -> None:
+    refused(exdnet("enhance", clip, "/proc/out.mp4"), "/proc/out.mp4 cannot be written", "may write to")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--device", "tpu"], "device 'tpu' is not here; there is cpu"),
+        (["--chain", "exdnot"], "there are exdnet, kornia, null"),
+        (["--chain", "exdnet=strenth=1"], "did you mean strength"),
+        (["--chain", "exdnet=weights=gone.pth"], "no weights 'gone.pth'; give default"),
+        (["--codec", "h267"], "codec 'h267' is not in this build"),
+        (["--option", "preset"], "write KEY=VALUE"),
+        (["--option", "qp=lots"], "refuses its settings"),
+        (["--quality", "perfect"], "quality 'perfect' is not there; exact is"),
+        (["--crf", "low"], "--crf"),
+    ],
+)
+def test_a_wrong_option_is_refused_with_what_there_is(
+    exdnet: Run, clip: Path, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    refused(exdnet("enhance", clip, tmp_path / "out.mp4", *arguments), said)
+    assert {path.name for path in tmp_path.iterdir()} == {"in.mp4"}
+
+
+def test_an_unknown_command_is_refused(exdnet: Run) -> None:
+    refused(exdnet("brighten"), "there is no command 'brighten'; there are enhance")
+
+
+def test_the_golden_network_runs_as_weights_of_a_chain(exdnet: Run, clip: Path, tmp_path: Path, shared: Path) -> None:
+    weights = shared / "golden" / "exdnet_random.pth"
+    assert exdnet("enhance", clip, tmp_path / "out.mp4", "--chain", f"exdnet=weights={weights}")[0] == 0
+
+
+def test_ctrl_c_leaves_no_file_and_no_process(make_clip: MakeClip, tmp_path: Path) -> None:
+    source = make_clip("in.mp4", frames=60, size=(640, 360))
+    command = [sys.executable, "-m", "exdnet_plugin.cli.main", "enhance", str(source), str(tmp_path / "out.mp4")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    beside = tmp_path / ".out.partial.mp4"
+    deadline = time.monotonic() + 60
+    while not beside.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.splitlines()[-1] == "exdnet: stopped; nothing is left half-written"
+    assert {path.name for path in tmp_path.iterdir()} == {"in.mp4"}
+
+
+def test_processors_and_plugins_and_info_answer(exdnet: Run, clip: Path) -> None:
+    rows = json.loads(exdnet("processors", "--json")[1])
+    assert {row["name"]: row["options"] for row in rows}["exdnet"]["strength"] == 1.0
+    assert json.loads(exdnet("plugins", "--json")[1])["problems"] == []
+    facts = json.loads(exdnet("info", clip, "--json")[1])
+    assert (facts["size"], facts["streams"][0]["enhanced"]) == ("96x64", "yes")
+    assert "torch" in exdnet("info")[1]
+    assert "sha256" in exdnet("info", "weights")[1]
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """A data set of eight made-up pairs in LOL's layout."""
+    for index in range(8):
+        bright = (scene(index, (64, 96)) * 255).astype(np.uint8)
+        for name, picture in {"high": bright, "low": dark_frames(1, (64, 96), seed=index)[0][:, :, ::-1]}.items():
+            (tmp_path / "data" / name).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(tmp_path / "data" / name / f"{index}.png"), picture)
+    return tmp_path / "data"
+
+
+def test_evaluate_gives_rows_and_means(exdnet: Run, pairs: Path) -> None:
+    code, out, _ = exdnet("evaluate", pairs / "low", pairs / "high", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["pictures"] == len(found["rows"]) == 8
+    psnr = [row["psnr"] for row in found["rows"]]
+    assert abs(found["mean"]["psnr"] - sum(psnr) / 8) < 1e-3
+    same = json.loads(exdnet("evaluate", pairs / "high", pairs / "high", "--json", "--chain", "null")[1])
+    assert same["mean"]["ssim"] == 1
+
+
+def test_evaluate_names_what_has_no_partner(exdnet: Run, pairs: Path) -> None:
+    (pairs / "low" / "3.png").unlink()
+    refused(exdnet("evaluate", pairs / "low", pairs / "high"), "1 pictures", "no partner", "3")
+    refused(exdnet("evaluate", pairs / "low", pairs / "nowhere"), "is not a folder of pictures")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX are needed")
+def test_training_killed_at_any_time_goes_on_and_ends_where_it_would_have(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
+    options = ["--batch", "2", "--size", "32", "--validate-every", "100", "--checkpoint-every", "4", "--steps"]
+    assert exdnet("train", pairs, "--run", tmp_path / "whole", *options, "12")[0] == 0
+    command = [sys.executable, "-m", "exdnet_plugin.cli.main", "train", str(pairs), "--run", str(tmp_path / "killed"), *options, "12"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while not (tmp_path / "killed" / "checkpoint.pth").exists():
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    code, out, _ = exdnet("train", pairs, "--run", tmp_path / "killed", *options, "12")
+    assert code == 0
+    assert "step 0 of" not in out
+    whole, killed = ((tmp_path / run / "best.safetensors").read_bytes() for run in ("whole", "killed"))
+    assert whole == killed
+
+
+def test_training_refuses_what_it_cannot_use(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
+    refused(exdnet("train"), "give DATA, or both --low and --high")
+    refused(exdnet("train", tmp_path), "has no paired folders")
+    cv2.imwrite(str(pairs / "low" / "2.png"), np.zeros((9, 9, 3), np.uint8))
+    refused(exdnet("train", pairs, "--run", tmp_path / "run", "--steps", "1"), "2.png is 9x9", "a pair needs one size")
+    (pairs / "low" / "2.png").write_text("no picture")
+    refused(exdnet("train", pairs, "--run", tmp_path / "run", "--steps", "1"), "2.png is not a picture")
