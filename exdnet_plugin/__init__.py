@@ -1,6 +1,7 @@
 """ExdNet for video: brightens dark video and photos, as a plugin for PyAV pipelines and host applications.
 
-The public names are loaded when they are first used, so that `import exdnet_plugin` is quick and imports neither torch nor av.
+The public names are loaded when they are first used, so that `import exdnet_plugin` is quick and imports neither torch
+nor av.
 """
 
 from __future__ import annotations

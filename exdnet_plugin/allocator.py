@@ -1,7 +1,7 @@
 """Lets glibc keep freed memory for reuse.
 
-By default every large temporary of a network is mapped, faulted in page by page and unmapped again, which on a CPU takes more
-time than the arithmetic. The command line calls this first; a program that embeds the library may.
+By default every large temporary of a network is mapped, faulted in page by page and unmapped again, which on a CPU
+takes more time than the arithmetic. The command line calls this first; a program that embeds the library may.
 """
 
 from __future__ import annotations
@@ -25,4 +25,5 @@ def keep_memory() -> bool:
         return False
     # One arena: those of other threads hold 64 MiB blocks at most and map what is larger.
     settings = ((_M_ARENA_MAX, 1), (_M_MMAP_THRESHOLD, _KEEP), (_M_TRIM_THRESHOLD, 2 * _KEEP - 1), (_M_TOP_PAD, _STEP))
-    return all([bool(mallopt(parameter, value)) for parameter, value in settings])
+    accepted = [bool(mallopt(parameter, value)) for parameter, value in settings]  # a list: a refusal stops none
+    return all(accepted)

@@ -39,7 +39,8 @@ def resolve(stream: StreamInfo) -> ColorFacts:
         matrix = "smpte170m" if stream.height <= SD_MAX_HEIGHT and stream.width <= 1024 else "bt709"
     if matrix not in LUMA_WEIGHTS:
         raise ValueError(
-            f"matrix {matrix!r} is not handled; there are {', '.join(LUMA_WEIGHTS)}. Convert the source to one of them first"
+            f"matrix {matrix!r} is not handled; there are {', '.join(LUMA_WEIGHTS)}. "
+            "Convert the source to one of them first"
         )
     if layout.full_range and (layout.family != "gray" or range_ == "unspecified"):
         range_ = "full"
@@ -61,7 +62,7 @@ class ColorConverter:
         self._kr, self._kb = LUMA_WEIGHTS[self.facts.matrix]
 
     def to_rgb(self, planes: Sequence[Tensor]) -> Tensor:
-        """Planes in the stream's pixel format, integers as they lie in memory, to (1, 3, H, W) float32 RGB in [0, 1]."""
+        """Planes in the stream's format, integers as they lie in memory, to (1, 3, H, W) float32 RGB in [0, 1]."""
         channels = {name: self._values(plane) for name, plane in self._split(planes).items() if name != "a"}
         if self.layout.family == "yuv":
             return self._yuv_to_rgb(*(channels[name] for name in "yuv"))
@@ -130,7 +131,8 @@ class ColorConverter:
 
     def _weigh(self, rgb: Tensor) -> Tensor:
         r, g, b = rgb.split(1, dim=1)
-        return self._kr * r + (1 - self._kr - self._kb) * g + self._kb * b
+        luma: Tensor = self._kr * r + (1 - self._kr - self._kb) * g + self._kb * b
+        return luma
 
     def _yuv_to_rgb(self, y: Tensor, u: Tensor, v: Tensor) -> Tensor:
         _, _, offset, span = self._scale()
@@ -142,7 +144,7 @@ class ColorConverter:
         return torch.cat([luma + 2 * (1 - kr) * cr, green, luma + 2 * (1 - kb) * cb], dim=1).clamp_(0, 1)
 
     def _between_samples(self, original: Sequence[Tensor]) -> Tensor:
-        """Chroma detail, in codes, that going up to full size and down again smooths away: (1, 2, h, w), or 0 for 4:4:4.
+        """Chroma detail, in codes, that going to full size and back smooths away: (1, 2, h, w), or 0 for 4:4:4.
 
         It is added back, so that what is not changed comes back as it was, whatever the filters.
         """
@@ -196,7 +198,8 @@ def _halve(x: Tensor, dim: int, cosited: bool) -> Tensor:
     """Half the samples along a dimension: [1 2 1]/4 around a sample it lies on, the mean of the two it lies between."""
     if x.shape[dim] % 2:
         x = torch.cat([x, x.narrow(dim, x.shape[dim] - 1, 1)], dim)
-    even, odd = x.unflatten(dim, (-1, 2)).unbind(dim + 1)
+    pairs: Tensor = x.unflatten(dim, (-1, 2))
+    even, odd = pairs.unbind(dim + 1)
     if not cosited:
         return (even + odd) / 2
     before = torch.cat([even.narrow(dim, 0, 1), odd.narrow(dim, 0, odd.shape[dim] - 1)], dim)

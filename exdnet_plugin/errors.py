@@ -19,4 +19,4 @@ class CheckpointError(ExdnetError):
 
 
 class PluginError(ExdnetError):
-    """A plugin's processor broke the contract. Raised by `exdnet_plugin.frame_filter` and, when strict, by `plugins`."""
+    """A plugin's processor broke the contract. Raised by `exdnet_plugin.frame_filter` and, if strict, by `plugins`."""

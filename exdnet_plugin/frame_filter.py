@@ -33,8 +33,9 @@ class FrameFilter:
     Raises:
         ValueError: the stream's pixel format or matrix is not handled.
 
-    Planes are numpy arrays or CPU tensors in the stream's pixel format, of any strides: (h, w), or (h, w, channels) when
-    interleaved, uint8 for 8 bits and uint16 above. They come back in the same form. The originals are not written to.
+    Planes are numpy arrays or CPU tensors in the stream's pixel format, of any strides: (h, w), or (h, w, channels)
+    when interleaved, uint8 for 8 bits and uint16 above. They come back in the same form. The originals are not written
+    to.
     """
 
     def __init__(
@@ -130,7 +131,7 @@ class FrameFilter:
             processor.reset()
 
     def close(self, report: Report | None = None) -> None:
-        """Close the processors and tell the plugins, with the caller's report or with the filter's own counts. Once only."""
+        """Close the processors and tell the plugins, with the caller's report or the filter's own counts. Once only."""
         if self._closed:
             return
         self._closed = True

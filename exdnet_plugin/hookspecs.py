@@ -27,8 +27,8 @@ class Register(Protocol):
     def __call__(self, name: str, factory: Callable[..., FrameProcessor] | str) -> Any:
         """Offer a processor by the name that chains use.
 
-        `factory` makes the processor; its keyword parameters are the options in a chain's text. As text, `module:attribute`,
-        it is imported when a chain first names it, so that finding plugins stays quick.
+        `factory` makes the processor; its keyword parameters are the options in a chain's text. As text,
+        `module:attribute`, it is imported when a chain first names it, so that finding plugins stays quick.
         """
 
 

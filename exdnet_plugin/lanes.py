@@ -1,8 +1,8 @@
 """How frames get onto a device and back: on a CPU as they are, on CUDA over three streams tied by events.
 
 Upload, compute and download run on streams of their own over pinned memory; the host waits in one place only, for the
-oldest download. It stands beside the frame filter rather than in the pipeline, because hosts that hold a filter want the
-overlap too and have no pipeline of ours.
+oldest download. It stands beside the frame filter rather than in the pipeline, because hosts that hold a filter want
+the overlap too and have no pipeline of ours.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ IN_FLIGHT = 3  # batches: one uploading, one computing, one downloading
 class Lanes(Protocol):
     """Runs batches of frames through `process` on a device, in order."""
 
-    def run(
-        self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int
-    ) -> Iterator[Planes]:
+    def run(self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int) -> Iterator[Planes]:
         """The planes of each frame as they are then, on the CPU."""
 
 
@@ -45,9 +43,7 @@ def _batches(frames: Iterable[tuple[Planes, float]], size: int) -> Iterator[tupl
 class DirectLanes:
     """Frames are where they are processed."""
 
-    def run(
-        self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int
-    ) -> Iterator[Planes]:
+    def run(self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int) -> Iterator[Planes]:
         for planes, times in _batches(frames, batch):
             yield from process(planes, times)
 
@@ -91,9 +87,7 @@ class StreamLanes:
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
 
-    def run(
-        self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int
-    ) -> Iterator[Planes]:
+    def run(self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int) -> Iterator[Planes]:
         flights: deque[_Flight] = deque()
         for planes, times in _batches(frames, batch):
             flights.append(self._start(planes, times, process))

@@ -30,7 +30,8 @@ class Pair:
         low, high = read_picture(self.low), read_picture(self.high)
         if low.shape != high.shape:
             raise ValueError(
-                f"{self.low} is {low.shape[1]}x{low.shape[0]} but {self.high} is {high.shape[1]}x{high.shape[0]}: a pair needs one size"
+                f"{self.low} is {low.shape[1]}x{low.shape[0]} but {self.high} is {high.shape[1]}x{high.shape[0]}: "
+                "a pair needs one size"
             )
         return low, high
 
@@ -62,7 +63,8 @@ def find_pairs(low: Path, high: Path) -> list[Pair]:
     if unpaired:
         shown = ", ".join(unpaired[:5]) + (", …" if len(unpaired) > 5 else "")
         raise ValueError(
-            f"{len(unpaired)} pictures of {low} and {high} have no partner of the same name: {shown}. Remove them or rename them"
+            f"{len(unpaired)} pictures of {low} and {high} have no partner of the same name: {shown}. "
+            "Remove them or rename them"
         )
     if not darks:
         raise ValueError(

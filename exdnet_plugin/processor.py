@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class FrameProcessor(Protocol):
     """Turns RGB frames into RGB frames, in order. A stream in batches of 1 and of 8 gives the same frames.
 
-    A processor may also carry `changes_pixels = False`, which leaves it out of the chain when it runs (a chain of nothing
-    else passes planes as they are), and `cuts`, a count of how often its temporal state started anew.
+    A processor may also carry `changes_pixels = False`, which leaves it out of the chain when it runs (a chain of
+    nothing else passes planes as they are), and `cuts`, a count of how often its temporal state started anew.
     """
 
     def open(self, stream: StreamInfo) -> None:
@@ -25,7 +25,8 @@ class FrameProcessor(Protocol):
         """Process a batch that follows the one before.
 
         Args:
-            frames: (N, 3, H, W), float, full-range RGB, gamma-coded, in [0, 1], on `stream.device`. Not to be written to.
+            frames: (N, 3, H, W), float, full-range RGB, gamma-coded, in [0, 1], on `stream.device`. Not to be written
+                to.
             times: (N,), float64, seconds, on the CPU.
 
         Returns:

@@ -1,4 +1,4 @@
-"""What a stream is: size, rate, pixel format, colour facts. What a frame processor and a host filter are opened with."""
+"""What a stream is: size, rate, pixel format, colour facts. Frame processors and host filters are opened with it."""
 
 from __future__ import annotations
 

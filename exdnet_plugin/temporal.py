@@ -63,8 +63,8 @@ class Smoother:
 class HeldCodes:
     """Whole codes of continuous measurements, each held until the measurement leaves its code by a quarter.
 
-    Truncated percentiles jump by a code when noise carries them over the edge; a frame twenty codes bright then changes by
-    5 %. A first frame's code is the truncated one, as published.
+    Truncated percentiles jump by a code when noise carries them over the edge; a frame twenty codes bright then changes
+    by 5 %. A first frame's code is the truncated one, as published.
     """
 
     def __init__(self) -> None:
@@ -89,8 +89,8 @@ class HeldCodes:
 class CutDetector:
     """Tells frames that do not continue the ones before, by the correlation of small logarithmic luma pictures.
 
-    A flash or a fade scales light, which shifts a logarithm and leaves its correlation; a frame without structure (white,
-    black) says nothing and is passed over, so that the frame behind it is compared with the one before it.
+    A flash or a fade scales light, which shifts a logarithm and leaves its correlation; a frame without structure
+    (white, black) says nothing and is passed over, so that the frame behind it is compared with the one before it.
     """
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class CutDetector:
         self._reference: Tensor | None = None
 
     def update(self, frames: Tensor) -> Tensor:
-        """(N, 3, H, W) RGB frames to (N,) bool: whether each is the first of a new scene. A stream's first frame is not."""
+        """(N, 3, H, W) RGB frames to (N,) bool: whether each begins a new scene. A stream's first frame does not."""
         logarithms = (thumbnails(frames.float(), THUMBNAIL) + BLACK_LEVEL).log().flatten(1)
         return torch.stack([self._next(picture - picture.mean()) for picture in logarithms])
 

@@ -1,4 +1,7 @@
-"""Generated media and shared data. Media is made here, not downloaded; real data lies in ../shared and is skipped where absent."""
+"""Generated media and shared data.
+
+Media is made here, not downloaded; real data lies in ../shared and is skipped where absent.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ import numpy as np
 import pytest
 
 from exdnet_plugin.allocator import keep_memory
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command does, before torch is imported
 
 keep_memory()
 SHARED = Path(os.environ.get("EXDNET_SHARED", Path(__file__).parents[2] / "shared"))

@@ -14,7 +14,12 @@ class Recorder:
     """A processor that keeps its options."""
 
     def __init__(
-        self, amount: float = 1.0, times: int = 1, on: bool = False, mode: Literal["soft", "hard"] = "soft", name: str | None = None
+        self,
+        amount: float = 1.0,
+        times: int = 1,
+        on: bool = False,
+        mode: Literal["soft", "hard"] = "soft",
+        name: str | None = None,
     ) -> None:
         self.options = (amount, times, on, mode, name)
 
@@ -50,7 +55,13 @@ def test_links_keep_their_order_and_defaults(plugins: Plugins) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [(r"a=b=c\,d", "c,d"), ("a=b='c,d:e'", "c,d:e"), (r"a=b=c\:\\d", r"c:\d"), ("a=b=c=d", "c=d"), (r"a=b='C:\x'", r"C:\x")],
+    [
+        (r"a=b=c\,d", "c,d"),
+        ("a=b='c,d:e'", "c,d:e"),
+        (r"a=b=c\:\\d", r"c:\d"),
+        ("a=b=c=d", "c=d"),
+        (r"a=b='C:\x'", r"C:\x"),
+    ],
 )
 def test_quotes_and_backslashes_keep_separators(text: str, value: str) -> None:
     assert parse_chain(text) == [Link("a", {"b": value})]

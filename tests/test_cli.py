@@ -1,4 +1,4 @@
-"""The command as a person meets it: what bad input gets is one line with the value and the remedy, exit code 2, nothing lost."""
+"""The command as a person meets it: bad input gets one line with the value and remedy, exit code 2, nothing lost."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def test_enhance_says_what_happened_and_where_the_file_is(exdnet: Run, clip: Pat
     assert len(decode(tmp_path / "out.mp4")) == 6
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "text", "audio", "cut", "folder of nothing", "no match", "no frames"])
+@pytest.mark.parametrize(
+    "kind", ["missing", "empty", "text", "audio", "cut", "folder of nothing", "no match", "no frames"]
+)
 def test_a_source_that_is_none_is_refused(exdnet: Run, clip: Path, tmp_path: Path, kind: str) -> None:
     source, said = tmp_path / "bad.mp4", ""
     if kind == "missing":
@@ -180,10 +182,22 @@ def test_evaluate_names_what_has_no_partner(exdnet: Run, pairs: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX are needed")
-def test_training_killed_at_any_time_goes_on_and_ends_where_it_would_have(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
+def test_training_killed_at_any_time_goes_on_and_ends_where_it_would_have(
+    exdnet: Run, pairs: Path, tmp_path: Path
+) -> None:
     options = ["--batch", "2", "--size", "32", "--validate-every", "100", "--checkpoint-every", "4", "--steps"]
     assert exdnet("train", pairs, "--run", tmp_path / "whole", *options, "12")[0] == 0
-    command = [sys.executable, "-m", "exdnet_plugin.cli.main", "train", str(pairs), "--run", str(tmp_path / "killed"), *options, "12"]
+    command = [
+        sys.executable,
+        "-m",
+        "exdnet_plugin.cli.main",
+        "train",
+        str(pairs),
+        "--run",
+        str(tmp_path / "killed"),
+        *options,
+        "12",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while not (tmp_path / "killed" / "checkpoint.pth").exists():
         time.sleep(0.02)

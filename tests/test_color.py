@@ -66,7 +66,9 @@ def test_yuv_to_rgb_is_swscales_to_a_code(name: str, matrix: str, range_: str) -
 @pytest.mark.parametrize("range_", ["limited", "full"])
 @pytest.mark.parametrize("matrix", LUMA_WEIGHTS)
 @pytest.mark.parametrize("name", [*YUV, *RGB, *GRAY])
-def test_to_rgb_and_back_changes_luma_by_a_code_and_chroma_by_two(name: str, matrix: str, range_: str, site: str) -> None:
+def test_to_rgb_and_back_changes_luma_by_a_code_and_chroma_by_two(
+    name: str, matrix: str, range_: str, site: str
+) -> None:
     frame = yuv_frame(name, smooth=False) if name in YUV else rgb_frame(name)
     facts = ColorFacts(matrix=matrix, range=range_ if name in YUV else "full", chroma_site=site)
     converter = ColorConverter(StreamInfo(SIZE[1], SIZE[0], name, color=facts))
@@ -74,7 +76,8 @@ def test_to_rgb_and_back_changes_luma_by_a_code_and_chroma_by_two(name: str, mat
     back = converter.from_rgb(converter.to_rgb(planes), planes)
     layout = pixel_format(name)
     for names, before, after in zip(layout.planes, planes, back, strict=True):
-        assert before.dtype == after.dtype and before.shape == after.shape
+        assert before.dtype == after.dtype
+        assert before.shape == after.shape
         change = ((before.int() >> layout.shift) - (after.int() >> layout.shift)).abs().max()
         assert change <= (2 if set(names) & set("uv") else 1)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from exdnet_plugin.demo import clip as clips
 from exdnet_plugin.cli.demo import demo
+from exdnet_plugin.demo import clip as clips
 from exdnet_plugin.errors import MediaError
 
 SIZE = (160, 96)
@@ -127,7 +127,7 @@ def test_overwrite_replaces_all_three(tmp_path: Path) -> None:
     assert all(path.stat().st_size > 1000 for path in tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("step", ["exdnet_plugin.api.enhance_video", "exdnet_plugin.demo.before_after"])
+@pytest.mark.parametrize("step", ["exdnet_plugin.api.enhance_video", "exdnet_plugin.demo.clip.before_after"])
 def test_when_a_step_fails_nothing_stays_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     def fail(*arguments: object, **options: object) -> None:
         raise MediaError("the disk is full")

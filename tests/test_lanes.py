@@ -1,4 +1,4 @@
-"""Overlap on a device: order, events and buffers, with a stand-in for CUDA's streams; the real ones where there is a GPU."""
+"""Overlap on a device: order, events and buffers, with a stand-in for CUDA's streams; the real ones on a GPU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from exdnet_plugin.lanes import IN_FLIGHT, DirectLanes, StreamLanes
 
 
 class FakeStreams:
-    """Runs everything at once, writes down what CUDA would be told, and checks that no lane runs ahead of its events."""
+    """Runs everything at once, logs what CUDA would be told, and checks that no lane runs ahead of its events."""
 
     def __init__(self) -> None:
         self.log: list[tuple[str, Any]] = []
@@ -86,7 +86,9 @@ def test_batches_are_in_flight_before_the_host_waits() -> None:
 def test_cuda_gives_what_the_cpu_gives() -> None:
     rng = np.random.default_rng(0)
     stream = exdnet_plugin.StreamInfo(96, 64, "yuv420p")
-    clip = [[rng.integers(16, 70, shape).astype(np.uint8) for shape in ((64, 96), (32, 48), (32, 48))] for _ in range(12)]
+    clip = [
+        [rng.integers(16, 70, shape).astype(np.uint8) for shape in ((64, 96), (32, 48), (32, 48))] for _ in range(12)
+    ]
     results = []
     for device in ("cpu", "cuda"):
         with exdnet_plugin.open_filter(stream, device=device) as opened:

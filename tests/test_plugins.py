@@ -66,7 +66,8 @@ def test_built_ins_come_through_the_same_hook() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plugin", "reason"), [(RaisesLate(), "no such camera"), (WrongSignature(), "registrar"), (TakenName(), "is taken by built-in")]
+    ("plugin", "reason"),
+    [(RaisesLate(), "no such camera"), (WrongSignature(), "registrar"), (TakenName(), "is taken by built-in")],
 )
 def test_a_broken_plugin_is_listed_and_offers_nothing(plugin: object, reason: str) -> None:
     plugins = Plugins(discover=False)

@@ -88,7 +88,9 @@ def test_reset_forgets() -> None:
     processor, fresh = opened(), opened()
     processor.process(frames[:3], torch.arange(3) / 25)
     processor.reset()
-    assert torch.equal(processor.process(frames[3:], torch.tensor([9.0])), fresh.process(frames[3:], torch.tensor([0.0])))
+    assert torch.equal(
+        processor.process(frames[3:], torch.tensor([9.0])), fresh.process(frames[3:], torch.tensor([0.0]))
+    )
 
 
 def flags(frames: list[np.ndarray]) -> list[bool]:
@@ -117,7 +119,9 @@ def test_a_pan_a_fade_and_a_light_switched_on_are_not_cuts() -> None:
     pan = [wide[:, 4 * i : 4 * i + 160] for i in range(20)]
     fade = [(scene(4, (90, 160)) * level).astype(np.uint8) for level in range(60, 5, -5)]
     light = [(scene(4, (90, 160)) * level).astype(np.uint8) for level in (20, 20, 200, 200)]
-    assert not any(flags(pan)) and not any(flags(fade)) and not any(flags(light))
+    assert not any(flags(pan))
+    assert not any(flags(fade))
+    assert not any(flags(light))
 
 
 def luma_variation(frames: torch.Tensor) -> float:
@@ -127,7 +131,7 @@ def luma_variation(frames: torch.Tensor) -> float:
 
 
 def test_a_static_noisy_clip_varies_by_what_its_noise_explains() -> None:
-    """Against range and matrix held at their first values, the best that can be; frame by frame, it is several times more."""
+    """Against range and matrix held at their first values, the best that can be; frame by frame, several times more."""
     frames = tensor(dark_frames(24, (180, 320), noise=3, peak=20))
     times = torch.arange(24) / 24
     smoothed = luma_variation(opened().process(frames, times))

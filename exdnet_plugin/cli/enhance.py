@@ -48,8 +48,8 @@ def enhance(
     """Brighten SOURCE and write SINK.
 
     A source is a video file, a photo, a folder of both, or a glob. With one file, SINK is a file; with several, or a
-    folder, it is a folder, made where there is none, and files keep their names. Sound, subtitles, times, EXIF and colour
-    profiles are kept. A sink appears under its name when it is whole.
+    folder, it is a folder, made where there is none, and files keep their names. Sound, subtitles, times, EXIF and
+    colour profiles are kept. A sink appears under its name when it is whole.
     """
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.api import check_quality
@@ -178,7 +178,8 @@ def _say_summary(report: Report) -> None:
     stages = ", ".join(f"{name} {duration(seconds)}" for name, seconds in report.seconds.items())
     rate = report.frames / max(report.wall, 1e-6)
     click.echo(
-        f"{report.frames} frames in {duration(report.wall)} ({rate:.2f} a second): {stages}; slowest: {report.slowest_stage}"
+        f"{report.frames} frames in {duration(report.wall)} ({rate:.2f} a second): {stages}; "
+        f"slowest: {report.slowest_stage}"
     )
     if report.cuts:
         click.echo(f"{report.cuts} cuts, at which smoothing started anew")

@@ -19,8 +19,8 @@ from exdnet_plugin.cli.options import chain_and_device, json_output
 def evaluate(low: Path, high: Path, chain: str, device: str, validation: bool, as_json: bool) -> None:
     """Enhance the pictures of LOW and compare them with those of the same name in HIGH.
 
-    PSNR in dB; SSIM of kornia, window 11, RGB in [0, 1]; the ratio of mean Lab chromas, 1 where colours are as strong as the
-    ground truth's. The means are of the pictures' values; the ground truth's brightness is not used.
+    PSNR in dB; SSIM of kornia, window 11, RGB in [0, 1]; the ratio of mean Lab chromas, 1 where colours are as strong
+    as the ground truth's. The means are of the pictures' values; the ground truth's brightness is not used.
     """
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.cli.progress import Progress

@@ -56,8 +56,9 @@ def _file(path: Path) -> dict[str, Any]:
     with VideoSource(path) as source:
         enhanced = source.info
         streams = [
-            {"stream": s.index, "type": s.type, "codec": s.codec_context.name if s.codec_context else None, "language": s.language,
-             "frames": s.frames or None, "enhanced": "yes" if s.index == source.stream.index else None}
+            {"stream": s.index, "type": s.type, "codec": s.codec_context.name if s.codec_context else None,
+             "language": s.language, "frames": s.frames or None,
+             "enhanced": "yes" if s.index == source.stream.index else None}
             for s in source.container.streams
         ]  # fmt: skip
         duration = source.container.duration

@@ -1,4 +1,4 @@
-"""How far a job is: a bar on a terminal, a plain line every few seconds elsewhere. On stderr, so that output stays clean."""
+"""How far a job is, on stderr: a bar on a terminal, a plain line every few seconds elsewhere. Output stays clean."""
 
 from __future__ import annotations
 

@@ -29,7 +29,9 @@ import click
 @click.option("--crops", type=click.IntRange(1), default=2, show_default=True, help="Crops of one picture in a batch.")
 @click.option("--freeze-statistics", is_flag=True, help="Keep the batch norms' statistics: for going on from weights.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--checkpoint-every", type=click.IntRange(1), default=200, show_default=True, help="Steps that a kill may lose.")
+@click.option(
+    "--checkpoint-every", type=click.IntRange(1), default=200, show_default=True, help="Steps that a kill may lose."
+)
 @click.option("--validate-every", type=click.IntRange(1), default=500, show_default=True)
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
 @click.option("--compile", is_flag=True, help="Compile the step with torch.compile; needs a C++ compiler.")
@@ -47,8 +49,8 @@ def train(
     """Train ExdNet on the paired pictures in DATA (low + high, as LOL has them) or in --low and --high.
 
     Whole viewpoint groups are held out for validation (viewpoint_groups.json in DATA tells them). The run's folder gets
-    checkpoint.pth to go on from, best.safetensors to use as exdnet=weights=…, and metrics.jsonl. Killed at any time, the
-    same command goes on from the last checkpoint.
+    checkpoint.pth to go on from, best.safetensors to use as exdnet=weights=…, and metrics.jsonl. Killed at any time,
+    the same command goes on from the last checkpoint.
     """
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.devices import resolve_device
@@ -71,11 +73,13 @@ def train(
         compile=compile,
     )
     click.echo(
-        f"{len(training)} pairs to train on, {len(validation)} held out; step {trainer.step} of {recipe['steps']} in {folder}"
+        f"{len(training)} pairs to train on, {len(validation)} held out; "
+        f"step {trainer.step} of {recipe['steps']} in {folder}"
     )
     trainer.run([pair.load() for pair in training], _bright(bright), [pair.load() for pair in validation], _say)
     click.echo(
-        f"done: {folder / 'best.safetensors'} holds the best weights; use them as exdnet=weights={folder / 'best.safetensors'}"
+        f"done: {folder / 'best.safetensors'} holds the best weights; "
+        f"use them as exdnet=weights={folder / 'best.safetensors'}"
     )
 
 
@@ -100,7 +104,10 @@ def _say(row: dict[str, Any]) -> None:
 
     if "validation" in row:
         found = row["validation"]
-        line = f"step {row['step']}: validation {found['psnr']:.2f} dB, SSIM {found['ssim']:.4f}, chroma ratio {found['chroma_ratio']:.2f}"
+        line = (
+            f"step {row['step']}: validation {found['psnr']:.2f} dB, SSIM {found['ssim']:.4f}, "
+            f"chroma ratio {found['chroma_ratio']:.2f}"
+        )
     else:
         line = f"step {row['step']}: loss {row['loss']:.4f}, {duration(row['seconds_left'])} left"
     click.echo(line)

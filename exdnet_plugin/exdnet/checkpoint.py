@@ -1,4 +1,4 @@
-"""Weights in files: read without executing code, checked against the network, written as safetensors with a passport."""
+"""Weights in files: read without running code, checked against the network, written as safetensors with a passport."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _histogram(frame: Tensor) -> Tensor:
 
 
 def clipped_position(frames: Tensor, range_: Tensor) -> Tensor:
-    """Where each value lies in its frame's exposure range, 0 at `lo` and below, 1 at `hi` and above; 0 for a flat frame."""
+    """Where each value lies in its frame's exposure range: 0 up to `lo`, 1 from `hi` on; 0 for a flat frame."""
     lo, hi = range_.to(frames.dtype)[:, :, None, None, None].unbind(1)
     span = hi - lo
     return ((frames - lo) / torch.where(span > 0, span, torch.ones_like(span))).clamp_(0, 1) * (span > 0)

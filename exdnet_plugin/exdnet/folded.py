@@ -1,4 +1,4 @@
-"""ExdNet's inference form: everything linear folded, pixels channels-last. It gives what the training form gives, to 5e-6.
+"""ExdNet's inference form: everything linear folded, pixels channels-last. Same result as the training form, to 5e-6.
 
 Folded are: a colour norm into the 1×1 convolution behind it, a gamma into the 1×1 before it, `x + dw3×3(x)` into the
 kernel's centre, and the three exposures into their differences, which are affine in the clipped frame. Every fold is
@@ -33,6 +33,8 @@ class Affine:
 
 @dataclass(frozen=True)
 class FoldedBlock:
+    """A local block as six affine maps, named in the order in which they run, and its drop-path rate."""
+
     position: Affine
     into: Affine
     mix: Affine
@@ -44,6 +46,8 @@ class FoldedBlock:
 
 @dataclass(frozen=True)
 class FoldedLocal:
+    """A local branch: the convolution into its channels, its blocks, and the convolution back to RGB."""
+
     first: Affine
     blocks: tuple[FoldedBlock, ...]
     last: Affine
@@ -109,7 +113,8 @@ def _before_gamma(conv: torch.nn.Conv2d, gamma: Tensor) -> Affine:
 def _difference_kernel(shared: Tensor, constants: ExposureConstants) -> Tensor:
     """The shared convolution on the three differences, as one kernel (9, 7, 3, 3) over (2·frame - 1, position, one).
 
-    An exposure is `2·(a + (b - a)·position) - 1`. The constant channel carries what is zero-padded at the border; biases cancel.
+    An exposure is `2·(a + (b - a)·position) - 1`. The constant channel carries what is zero-padded at the border;
+    biases cancel.
     """
     (a1, b1), (a2, b2), (a3, b3) = constants.intervals
     of_position = (2 * (b1 - a1), 2 * (b2 - a2 - b1 + a1), 2 * (b3 - a3 - b2 + a2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -93,7 +94,7 @@ def _spans(length: int, tile: int) -> list[tuple[slice, slice, slice]]:
     count = -(-length // tile)
     edges = [length * i // count for i in range(count + 1)]
     spans = []
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         first, last = max(start - HALO, 0), min(stop + HALO, length)
         spans.append((slice(start, stop), slice(first, last), slice(start - first, stop - first)))
     return spans

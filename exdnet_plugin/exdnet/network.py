@@ -7,6 +7,7 @@ BMVC 2022). For inference, `exdnet_plugin.exdnet.inference` folds this form into
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -123,7 +124,8 @@ class QueryAttention(nn.Module):
 
     @staticmethod
     def _heads(x: Tensor) -> Tensor:
-        return x.unflatten(2, (HEADS, WIDTH // HEADS)).transpose(1, 2)
+        y: Tensor = x.unflatten(2, (HEADS, WIDTH // HEADS)).transpose(1, 2)
+        return y
 
 
 class TokenMlp(nn.Module):
@@ -183,7 +185,7 @@ class GlobalNet(nn.Module):
         super().__init__()
         self.conv_large = Stem()
         self.generator = QueryBlock()
-        # The first query, gamma_base and gamma_linear are IAT's gamma; published checkpoints carry them, ExdNet uses none.
+        # The first query, gamma_base and gamma_linear are IAT's gamma: in published checkpoints, unused by ExdNet.
         self.gamma_base = nn.Parameter(torch.ones(1))
         self.gamma_linear = nn.Linear(WIDTH, 1)
         self.color_base = nn.Parameter(torch.eye(3))
@@ -216,7 +218,7 @@ class ExdNet(nn.Module):
     def differences(self, x: Tensor) -> Tensor:
         """Multi-exposure difference features of the (N, 12, H, W) input: (N, 3, H, W)."""
         features = [self.conv1(image) for image in x.split(3, dim=1)]
-        steps = [brighter - darker for darker, brighter in zip(features, features[1:], strict=False)]
+        steps = [brighter - darker for darker, brighter in pairwise(features)]
         y: Tensor = self.conv(torch.cat(steps, dim=1))
         return y
 

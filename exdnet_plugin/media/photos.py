@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from exdnet_plugin.errors import MediaError
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
-Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+Pixels = NDArray[np.uint8 | np.uint16]
 _TIFF_KEPT = {
     270: "ImageDescription",
     271: "Make",
@@ -148,7 +148,7 @@ def _stored(photo: Photo, suffix: str, notes: list[str]) -> Pixels:
     if pixels.dtype == np.uint16 and suffix not in (".png", ".tif", ".tiff"):
         notes.append(f"16 bits become 8: {suffix} holds no more; .png or .tif would")
         pixels = np.round(pixels / 257).astype(np.uint8)
-    return cast(Pixels, pixels)
+    return pixels
 
 
 def _write_with_opencv(path: Path, pixels: Pixels, photo: Photo, quality: int, notes: list[str]) -> None:
@@ -168,7 +168,8 @@ def _write_with_opencv(path: Path, pixels: Pixels, photo: Photo, quality: int, n
     blocks = [block for _, block in photo.metadata]
     if photo.tiff_tags:
         notes.append(
-            f"{', '.join(_TIFF_KEPT[code] for code, _ in photo.tiff_tags)} of the TIFF are left out; write a .tif to keep them"
+            f"{', '.join(_TIFF_KEPT[code] for code, _ in photo.tiff_tags)} of the TIFF are left out; "
+            "write a .tif to keep them"
         )
     if path.suffix.lower() == ".bmp":
         notes += ["EXIF and ICC are left out: .bmp has none; .png has"] if kinds else []
@@ -185,7 +186,8 @@ def _write_tiff(path: Path, pixels: Pixels, photo: Photo, notes: list[str]) -> N
 
     if photo.metadata:
         notes.append(
-            "EXIF, ICC and XMP of the source are left out: they are carried from TIFF to TIFF only; write the source's own format"
+            "EXIF, ICC and XMP of the source are left out: they are carried from TIFF to TIFF only; "
+            "write the source's own format"
         )
     extra = [
         (code, 7 if isinstance(value, bytes) else 2, len(value) if isinstance(value, bytes) else 0, value, True)

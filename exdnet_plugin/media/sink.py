@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -95,7 +96,8 @@ class VideoSink:
             codec = Codec(name, "w")
         except UnknownCodecError:
             raise MediaError(
-                f"codec {name!r} is not in this build of FFmpeg; try libx264, libx265, libsvtav1, libvpx-vp9, ffv1 or prores"
+                f"codec {name!r} is not in this build of FFmpeg; "
+                "try libx264, libx265, libsvtav1, libvpx-vp9, ffv1 or prores"
             ) from None
         crf = {"crf": f"{encoding.crf:g}"} if encoding.crf is not None else {}
         if name in _DEFAULT_CRF:
@@ -126,7 +128,8 @@ class VideoSink:
         names = [f"yuv{chroma}p{suffix}" for suffix in (("10le", "12le", "") if deep else ("",))] + taken
         choice = next(name for name in names if name in taken)
         self.notes.append(
-            f"{wanted.name} is encoded as {choice}: {codec.name} does not take it at {source.info.width}x{source.info.height}"
+            f"{wanted.name} is encoded as {choice}: "
+            f"{codec.name} does not take it at {source.info.width}x{source.info.height}"
         )
         return choice
 
@@ -170,7 +173,8 @@ class VideoSink:
                 self._container.mux(item)
         except (FFmpegError, OSError) as error:
             raise MediaError(
-                f"{self.path} cannot be written: {error.strerror or error}. Free some space or choose another folder or codec"
+                f"{self.path} cannot be written: {error.strerror or error}. "
+                "Free some space or choose another folder or codec"
             ) from error
 
     def _encode(self, frame: av.VideoFrame) -> None:
@@ -194,10 +198,8 @@ class VideoSink:
 
     def abort(self) -> None:
         """Leave nothing behind."""
-        try:
+        with suppress(FFmpegError, OSError, ValueError):  # the trailer of what is thrown away
             self._container.close()
-        except (FFmpegError, OSError, ValueError):  # the trailer of what is thrown away
-            pass
         self._beside.unlink(missing_ok=True)
 
 

@@ -72,7 +72,8 @@ class VideoSource:
         context = self.stream.codec_context
         if context.pix_fmt is None or not context.width or not context.height:
             raise MediaError(
-                f"{self.path}: its video stream ({context.name}) tells no size or pixel format; the file is cut off or broken"
+                f"{self.path}: its video stream ({context.name}) tells no size or pixel format; "
+                "the file is cut off or broken"
             )
         if context.width * context.height > MAX_PIXELS:
             raise MediaError(

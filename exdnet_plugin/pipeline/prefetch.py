@@ -58,8 +58,8 @@ class _Channel(Generic[T]):
 def prefetch(items: Iterable[T], size: int = 4, *, name: str = "prefetch") -> Iterator[T]:
     """Iterate on a thread, at most `size` items ahead.
 
-    An error upstream is raised here, behind the items before it. When the consumer ends first (an error, a break, Ctrl-C),
-    the thread ends after the item it is at, generators upstream are closed on it, and it is joined.
+    An error upstream is raised here, behind the items before it. When the consumer ends first (an error, a break,
+    Ctrl-C), the thread ends after the item it is at, generators upstream are closed on it, and it is joined.
 
     Args:
         items: what to run ahead.

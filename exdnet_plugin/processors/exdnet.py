@@ -19,7 +19,8 @@ class ExdNetProcessor:
 
     Args:
         strength: 0 leaves the frame, 1 is the network's result, between is a blend.
-        smoothing: mean delay, in seconds, with which exposure range and calibration matrix follow the video; 0 is frame by frame.
+        smoothing: mean delay, in seconds, with which exposure range and calibration matrix follow the video; 0 is
+            frame by frame.
         weights: a name that ships with the package, or a .safetensors or .pth file.
 
     Raises:

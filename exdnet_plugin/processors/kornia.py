@@ -80,8 +80,9 @@ def _operation(name: str, options: dict[str, Any]) -> Callable[[Tensor], Any]:
     if missing:
         raise ValueError(f"kornia operation {name} needs option {', '.join(missing)}")
     if inspect.isclass(found):
-        module: nn.Module = found(**options).eval()
-        return module
+        module = found(**options)
+        assert isinstance(module, nn.Module)
+        return module.eval()
     return lambda frames: found(frames, **options)
 
 

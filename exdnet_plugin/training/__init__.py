@@ -1,0 +1,1 @@
+"""Training: samples made from pairs, batches, losses and the resumable loop."""

@@ -137,7 +137,8 @@ class Trainer:
         loss, terms = total_loss(output.float(), targets, self.recipe.losses)
         if not torch.isfinite(loss):
             raise TrainingStoppedError(
-                f"loss is {float(loss)} at step {self.step}; {self.folder / CHECKPOINT} holds the last good step. Lower the learning rate and start again: it goes on from there"
+                f"loss is {float(loss)} at step {self.step}; {self.folder / CHECKPOINT} holds the last good step. "
+                "Lower the learning rate and start again: it goes on from there"
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -1,7 +1,7 @@
 """Training samples: LOL-like pairs, and what such pairs do not teach.
 
-Trained on pairs alone, the network turns lamps black, well-lit pictures dark and letterbox bars grey, since it never saw
-any. So some samples are made from a pair: lit in part, lit already, darkened in linear light, with lamps or bars.
+Trained on pairs alone, the network turns lamps black, well-lit pictures dark and letterbox bars grey, since it never
+saw any. So some samples are made from a pair: lit in part, lit already, darkened in linear light, with lamps or bars.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class SampleMix:
     lit_in_part: float = 0.18
     well_lit: float = 0.14
     darkened: float = 0.14
-    lamps: float = 0.15
-    bars: float = 0.06
+    lamps: float = 0.35
+    bars: float = 0.15
     gain: float = 0.3
     compression: float = 0.25
     rescaling: float = 0.2
@@ -49,13 +49,13 @@ class Sample:
 def make_samples(
     low: Picture, high: Picture, rng: Generator, size: int, mix: SampleMix, *, crops: int = 1, bright_only: bool = False
 ) -> list[Sample]:
-    """Crops of `size` pixels a side from one made-up picture; `bright_only` for a well-lit one without a dark partner."""
+    """Crops of `size` pixels a side from one made-up picture; `bright_only`: a well-lit one without a dark partner."""
     dark, bright = _change_light(_unit(low), _unit(high), rng, mix, bright_only)
     if rng.random() < mix.lamps:
         _add_lamps(dark, bright, rng)
     if rng.random() < mix.bars:
         _add_bars(dark, bright, rng)
-    dark = np.round(np.clip(dark, 0, 1) * np.float32(255)) / np.float32(255)
+    dark = np.asarray(np.round(np.clip(dark, 0, 1) * np.float32(255)) / np.float32(255), np.float32)
     statistics = torch.from_numpy(np.ascontiguousarray(dark[::STATISTICS_STRIDE, ::STATISTICS_STRIDE]))
     range_ = exposure_range(statistics.permute(2, 0, 1)[None])[0]
     return [_sample(dark, bright, range_, rng, size, mix) for _ in range(crops)]
@@ -99,7 +99,7 @@ def _change_light(dark: Image, bright: Image, rng: Generator, mix: SampleMix, br
 
 
 def _restyle(image: Image, rng: Generator) -> Image:
-    """Another well-lit look: contrast, gamma, saturation. LOL's bright pictures alone are all of one camera and house."""
+    """Another well-lit look: contrast, gamma, saturation. LOL's own bright pictures are of one camera and house."""
     lo, hi = np.percentile(image[::8, ::8], [0.5, 99.5])
     stretch = np.float32(rng.uniform(0, 1))
     image = image + stretch * ((image - lo) / max(hi - lo, 0.05) - image)
@@ -129,9 +129,11 @@ def _mask(rng: Generator, shape: tuple[int, int]) -> Image:
     height, width = shape
     if rng.random() < 0.4:
         cells = int(rng.integers(2, 7))
-        cloud = cv2.resize(rng.random((cells, cells), np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-        return np.clip((cloud - rng.uniform(0.2, 0.7)) * rng.uniform(1.5, 6) + 0.5, 0, 1).astype(np.float32)
-    mask = np.zeros(shape, np.float32)
+        coarse = rng.random((cells, cells), np.float32)
+        cloud = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+        lit = np.clip((cloud - rng.uniform(0.2, 0.7)) * rng.uniform(1.5, 6) + 0.5, 0, 1)
+        return np.asarray(lit, np.float32)
+    mask: Image = np.zeros(shape, np.float32)
     for _ in range(int(rng.integers(1, 4))):
         centre = (int(rng.integers(width)), int(rng.integers(height)))
         axes = (int(rng.uniform(0.05, 0.5) * width), int(rng.uniform(0.05, 0.5) * height))
@@ -141,7 +143,7 @@ def _mask(rng: Generator, shape: tuple[int, int]) -> Image:
             corner = (centre[0] + axes[0], centre[1] + axes[1])
             cv2.rectangle(mask, centre, corner, 1.0, -1)
     if rng.random() < 0.5:
-        mask = cv2.blur(mask, (int(rng.integers(3, width // 3)),) * 2)
+        mask = np.asarray(cv2.blur(mask, (int(rng.integers(3, width // 3)),) * 2), np.float32)
     return mask
 
 
@@ -162,7 +164,7 @@ def _add_lamps(dark: Image, bright: Image, rng: Generator) -> None:
         )
         rows, columns = np.mgrid[top:bottom, left:right].astype(np.float32)
         distance = np.sqrt((columns - x) ** 2 + (rows - y) ** 2)
-        disc = np.clip(radius - distance, 0, 1)
+        disc = (distance <= radius).astype(np.float32) if rng.random() < 0.5 else np.clip(radius - distance, 0, 1)
         glow = (
             np.exp(-np.square(np.maximum(distance - radius, 0) / radius)) * rng.uniform(0, 0.4) * (rng.random() < 0.6)
         )
@@ -198,7 +200,9 @@ def _compress(image: Image, rng: Generator) -> Image:
     """JPEG with 4:2:0 chroma: the blocks and colour bleeding that phones and streams add."""
     codes = np.round(image[:, :, ::-1] * 255).astype(np.uint8)
     _, data = cv2.imencode(".jpg", codes, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 97))])
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1], np.float32) / 255
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return np.asarray(decoded[:, :, ::-1], np.float32) / np.float32(255)
 
 
 def _turn(dark: Image, bright: Image, rng: Generator) -> tuple[Image, Image]:

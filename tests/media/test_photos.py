@@ -110,7 +110,7 @@ def test_one_broken_photo_of_a_folder_does_not_stop_the_others(tmp_path: Path, e
     folder.mkdir()
     (folder / "a.png").write_text("no picture")
     cv2.imwrite(str(folder / "b.png"), dark_frames(1, (24, 32))[0])
-    code, out, said = exdnet("enhance", folder, tmp_path / "out")
+    code, _, said = exdnet("enhance", folder, tmp_path / "out")
     assert code == 2
     assert "a.png is not a photo that can be read" in said
     assert "1 of 2 files failed" in said

@@ -1,4 +1,4 @@
-"""A video file through the whole pipeline: brighter, every time kept, every other stream copied, nothing half-written."""
+"""A video file through the whole pipeline: brighter, times kept, every other stream copied, nothing half-written."""
 
 from __future__ import annotations
 
@@ -127,7 +127,9 @@ def test_rotation_metadata_and_chapters_are_kept(make_clip: MakeClip, tmp_path: 
         stream = rotated.add_stream_from_template(given.streams.video[0])
         stream.set_display_rotation(90)
         rotated.metadata["title"] = "Night"
-        rotated.set_chapters([{"id": 1, "start": 0, "end": 100, "time_base": Fraction(1, 1000), "metadata": {"title": "One"}}])
+        rotated.set_chapters(
+            [{"id": 1, "start": 0, "end": 100, "time_base": Fraction(1, 1000), "metadata": {"title": "One"}}]
+        )
         for packet in given.demux(video=0):
             if packet.size:
                 packet.stream = stream
@@ -195,10 +197,12 @@ def test_stopping_from_outside_leaves_nothing(make_clip: MakeClip, tmp_path: Pat
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_is_said_and_leaves_nothing(make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said_and_leaves_nothing(
+    make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = make_clip("in.mp4", frames=24)
     os.symlink("/dev/full", tmp_path / ".out.partial.mp4")
-    with pytest.raises(MediaError, match="out.mp4 cannot be"):
+    with pytest.raises(MediaError, match=r"out\.mp4 cannot be"):
         enhance_video(source, tmp_path / "out.mp4", chain="null")
     nothing_is_left(tmp_path, "in.mp4")
 
@@ -226,7 +230,9 @@ def test_real_footage_with_several_streams_keeps_them_all(shared: Path, tmp_path
     report = enhance_video(source, sink, chain="null")
     assert not report.notes
     for kind in ("audio", "subtitle"):
-        assert [content for _, _, content in packets(sink, kind)] == [content for _, _, content in packets(source, kind)]
+        assert [content for _, _, content in packets(sink, kind)] == [
+            content for _, _, content in packets(source, kind)
+        ]
     with av.open(str(source)) as before, av.open(str(sink)) as after:
         assert len(before.streams) == len(after.streams)
     assert [f.pts * f.time_base for f in decode(sink, 0)] == [f.pts * f.time_base for f in decode(source, 1)]

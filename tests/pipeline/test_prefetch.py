@@ -41,11 +41,10 @@ def test_an_error_upstream_comes_behind_the_items_before_it() -> None:
         yield from range(3)
         raise RuntimeError("broken")
 
-    seen = []
+    ahead = prefetch(items(), 2)
+    assert [next(ahead) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(RuntimeError, match="broken"):
-        for item in prefetch(items(), 2):
-            seen.append(item)
-    assert seen == [0, 1, 2]
+        next(ahead)
     assert not workers()
 
 

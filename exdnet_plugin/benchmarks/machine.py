@@ -1,0 +1,71 @@
+"""The facts of a measurement: when, on what, of which commit."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from exdnet_plugin import __version__
+
+
+def facts() -> dict[str, Any]:
+    """Date, version, commit, processor, threads, GPU, and the versions that matter."""
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "exdnet-plugin": __version__,
+        "commit": _commit(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "gpus": gpus,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+    }
+
+
+def _commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):  # an installed package is in no repository
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
+
+
+def timed(function: Callable[[], Any], runs: int, device: str = "cpu") -> dict[str, float]:
+    """Seconds of a call: median and 95th percentile of `runs`, after one to warm up."""
+    seconds = []
+    for run in range(runs + 1):
+        start = time.perf_counter()
+        function()
+        if device.startswith("cuda"):
+            torch.cuda.synchronize(device)
+        if run:
+            seconds.append(time.perf_counter() - start)
+    ordered = sorted(seconds)
+    return {
+        "median": round(statistics.median(ordered), 5),
+        "p95": round(ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))], 5),
+        "runs": runs,
+    }

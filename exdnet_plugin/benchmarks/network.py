@@ -1,0 +1,73 @@
+"""The network with its exposures: the plain training form against the inference form, on one dark frame."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from exdnet_plugin.allocator import keep_memory
+from exdnet_plugin.benchmarks.machine import timed
+from exdnet_plugin.exdnet.checkpoint import load_weights
+from exdnet_plugin.exdnet.exposures import network_input
+from exdnet_plugin.exdnet.inference import CPU_TILE, Inference
+
+SIZES = {"480p": (480, 854), "720p": (720, 1280), "1080p": (1080, 1920), "4K": (2160, 3840), "8K": (4320, 7680)}
+
+
+def frame(size: str, device: str = "cpu") -> Tensor:
+    """A dark noisy frame, (1, 3, H, W) in [0, 1]."""
+    height, width = SIZES[size]
+    generator = torch.Generator().manual_seed(0)
+    return (torch.rand(1, 3, height, width, generator=generator) * 0.2).to(device)
+
+
+@torch.no_grad()
+def speed(size: str, device: str, runs: int) -> dict[str, Any]:
+    """Seconds a frame of both forms and their ratio, and how far apart their results are."""
+    weights, frames = load_weights(), frame(size, device)
+    network = weights.network().eval().to(device)
+    inference = Inference(
+        weights.network(), weights.constants, device=device, tile=CPU_TILE if device == "cpu" else None
+    )
+
+    def plain() -> Tensor:
+        """As published: np.percentile, exposures, eager, whole frame."""
+        codes = (frames[0] * 255).round().clamp(0, 255).byte().cpu().numpy()
+        low, high = (int(code) / 255 for code in np.percentile(codes, [1, 99]))
+        result: Tensor = network(network_input(frames, torch.tensor([[low, high]], device=device)))
+        return result
+
+    difference = (plain() - inference(frames)).abs().max()
+    before, after = timed(plain, runs, device), timed(lambda: inference(frames), runs, device)
+    return {
+        "size": size,
+        "plain seconds": before,
+        "exact seconds": after,
+        "times faster": round(before["median"] / after["median"], 2),
+        "largest difference": float(difference),
+    }
+
+
+def peak_memory(size: str) -> dict[str, Any]:
+    """Peak resident memory of a process that enhances one frame on the CPU, and of one that only holds the frame."""
+    with get_context("spawn").Pool(1, maxtasksperchild=1) as fresh:
+        peak = fresh.apply(_peak, (size, True))
+    with get_context("spawn").Pool(1, maxtasksperchild=1) as fresh:
+        base = fresh.apply(_peak, (size, False))
+    return {"size": size, "peak MiB": round(peak), "with the frame alone MiB": round(base)}
+
+
+def _peak(size: str, enhance: bool) -> float:
+    keep_memory()
+    frames = frame(size)
+    if enhance:
+        weights = load_weights()
+        Inference(weights.network(), weights.constants, tile=CPU_TILE)(frames)
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes there, KiB here
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / (1 << 20)

@@ -1,0 +1,85 @@
+"""`exdnet bench`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+CASES = ("network", "pipeline", "memory", "flicker")
+
+
+@click.command(short_help="Measure speed, memory and flicker on this machine.")
+@click.argument("cases", nargs=-1, type=click.Choice(CASES), metavar="[CASE]...")
+@click.option(
+    "--size", "sizes", multiple=True, default=("480p", "1080p"), show_default=True, help="480p, 720p, 1080p, 4K, 8K."
+)
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
+@click.option("--runs", type=click.IntRange(1), default=3, show_default=True, help="Timed runs of each network case.")
+@click.option("--bursts", type=click.Path(path_type=Path), help="LOL's folder, for flicker on its static bursts.")
+@click.option("--json", "report", type=click.Path(path_type=Path), help="Write the results here.")
+def bench(
+    cases: tuple[str, ...], sizes: tuple[str, ...], device: str, runs: int, bursts: Path | None, report: Path | None
+) -> None:
+    """Measure CASEs, all by default: network, pipeline, memory, flicker.
+
+    network: the plain training form against `--quality exact`. pipeline: a file's wall time against its slowest stage
+    alone. memory: peak at 4K, and early and late in a long file. flicker: luma change on static noisy footage.
+    """
+    from exdnet_plugin.allocator import keep_memory
+    from exdnet_plugin.benchmarks import machine
+    from exdnet_plugin.benchmarks.network import SIZES
+    from exdnet_plugin.devices import resolve_device
+
+    unknown = sorted(set(sizes) - SIZES.keys())
+    if unknown:
+        raise ValueError(f"size {unknown[0]!r}: there are {', '.join(SIZES)}")
+    keep_memory()
+    results: dict[str, Any] = {"machine": machine.facts()}
+    where = resolve_device(device)
+    for case in cases or CASES:
+        results[case] = _MEASURES[case](sizes, where, runs, bursts)
+        click.echo(json.dumps({case: results[case]}, indent=2))
+    if report:
+        report.write_text(json.dumps(results, indent=2) + "\n")
+        click.echo(f"{report}")
+
+
+def _network(sizes: tuple[str, ...], device: str, runs: int, _: Path | None) -> list[dict[str, Any]]:
+    from exdnet_plugin.benchmarks.network import speed
+
+    return [speed(size, device, runs) for size in sizes]
+
+
+def _pipeline(_: tuple[str, ...], device: str, __: int, ___: Path | None) -> list[dict[str, Any]]:
+    from exdnet_plugin.benchmarks.pipeline import overlap
+
+    return [
+        overlap((640, 360), 3, device, "exdnet"),
+        overlap((1280, 720), 3, device, "kornia=op=enhance.adjust_gamma:gamma=0.5"),
+    ]
+
+
+def _memory(_: tuple[str, ...], __: str, ___: int, ____: Path | None) -> dict[str, Any]:
+    from exdnet_plugin.benchmarks.network import peak_memory
+    from exdnet_plugin.benchmarks.pipeline import memory
+
+    return {"long file": memory(2000), "one frame": [peak_memory(size) for size in ("1080p", "4K")]}
+
+
+def _flicker(_: tuple[str, ...], __: str, ___: int, bursts: Path | None) -> dict[str, Any]:
+    from exdnet_plugin.benchmarks import flicker
+
+    found = {"generated static clip": flicker.table([flicker.generated()])}
+    return found | ({"LOL static bursts": flicker.table(flicker.bursts(bursts))} if bursts else {})
+
+
+_MEASURES: dict[str, Callable[[tuple[str, ...], str, int, Path | None], Any]] = {
+    "network": _network,
+    "pipeline": _pipeline,
+    "memory": _memory,
+    "flicker": _flicker,
+}

@@ -1,0 +1,1 @@
+"""ExdNet as a native filter of host applications, one folder a host."""

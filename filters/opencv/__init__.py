@@ -1,0 +1,84 @@
+"""ExdNet for programs that hold OpenCV's frames: BGR arrays in, BGR arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exdnet_plugin import FrameFilter, StreamInfo, open_filter
+
+BgrFrame = NDArray[np.uint8]
+CAP_PROP_POS_MSEC, CAP_PROP_FPS = 0, 5  # OpenCV's numbers; it need not be imported here
+
+
+class Capture(Protocol):
+    """What is used of a `cv2.VideoCapture`."""
+
+    def read(self) -> tuple[bool, BgrFrame]: ...
+    def get(self, propId: int) -> float: ...  # noqa: N803 - OpenCV's name
+
+
+class BgrFilter:
+    """Brightens BGR frames in order.
+
+    Args:
+        chain, device: as for :func:`exdnet_plugin.open_filter`.
+        rate: frames a second, for frames that come without a time.
+
+    Frames of another size than those before start a new stream.
+    """
+
+    def __init__(self, *, chain: str = "exdnet", device: str = "auto", rate: float = 25) -> None:
+        self._chain, self._device, self._rate = chain, device, rate
+        self._filter: FrameFilter | None = None
+        self._frames = 0
+
+    def __call__(self, frame: BgrFrame, time: float | None = None) -> BgrFrame:
+        """One frame, (H, W, 3) uint8 BGR, and its time in seconds; a new array of the same shape comes back.
+
+        Raises:
+            ValueError: the frame has another shape or type.
+        """
+        if frame.ndim != 3 or frame.shape[2] != 3:
+            raise ValueError(f"exdnet: frame of shape {frame.shape}; (H, W, 3) uint8 BGR is needed, as cv2 reads it")
+        result: BgrFrame = self._of_size(frame.shape[1], frame.shape[0])(
+            [frame], self._frames / self._rate if time is None else time
+        )[0]
+        self._frames += 1
+        return result
+
+    def _of_size(self, width: int, height: int) -> FrameFilter:
+        opened = self._filter
+        if opened is None or (opened.stream.width, opened.stream.height) != (width, height):
+            self.close()
+            opened = open_filter(StreamInfo(width, height, "bgr24"), chain=self._chain, device=self._device)
+            self._filter = opened
+        return opened
+
+    def close(self) -> None:
+        """Release the network."""
+        if self._filter:
+            self._filter.close()
+        self._filter = None
+
+    def __enter__(self) -> BgrFilter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def enhanced(capture: Capture, *, chain: str = "exdnet", device: str = "auto") -> Iterator[BgrFrame]:
+    """The frames of an opened `cv2.VideoCapture`, brightened."""
+    with BgrFilter(chain=chain, device=device, rate=capture.get(CAP_PROP_FPS) or 25) as bright:
+        while True:
+            there, frame = capture.read()
+            if not there:
+                return
+            yield bright(frame, capture.get(CAP_PROP_POS_MSEC) / 1000)

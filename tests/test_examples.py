@@ -1,0 +1,71 @@
+"""The examples and the OpenCV filter run as their readers would run them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import MakeClip, dark_frames, luma
+
+from exdnet_plugin import enhance_image
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.mark.parametrize("name", ["brighten_video.py", "filter_in_your_own_loop.py"])
+def test_an_example_brightens_a_clip(make_clip: MakeClip, tmp_path: Path, name: str) -> None:
+    source, sink = make_clip("in.mp4", frames=6, audio=True), tmp_path / "out.mp4"
+    subprocess.run([sys.executable, EXAMPLES / name, source, sink], check=True)
+    assert np.mean(luma(sink)) > np.mean(luma(source)) + 30
+    assert len(luma(sink)) == 6
+
+
+def test_the_example_plugin_works_once_installed(tmp_path: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--target", tmp_path, EXAMPLES / "warm_plugin"], check=True)
+    program = (
+        "import sys, numpy as np, exdnet_plugin; "
+        "from exdnet_plugin.plugins import default_plugins; "
+        "print([e.name for e in default_plugins().entries]); "
+        "print(exdnet_plugin.enhance_image(np.full((2, 2, 3), 100, np.uint8), chain='warm=amount=0.2')[0, 0].tolist())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {program}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["['built-in', 'warm']", "[120, 100, 80]"]
+
+
+class FakeCapture:
+    """As a `cv2.VideoCapture` answers."""
+
+    def __init__(self, frames: list[np.ndarray]) -> None:
+        self.frames, self.position = frames, 0
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        if self.position == len(self.frames):
+            return False, None
+        self.position += 1
+        return True, self.frames[self.position - 1]
+
+    def get(self, prop: int) -> float:
+        return {0: (self.position - 1) * 40.0, 5: 25.0}[prop]
+
+
+def test_the_opencv_filter_gives_bgr_frames_as_the_image_function_gives_rgb() -> None:
+    from exdnet_plugin.filters.opencv import BgrFilter, enhanced
+
+    frames = dark_frames(3, (48, 64))
+    results = list(enhanced(FakeCapture([np.ascontiguousarray(f[:, :, ::-1]) for f in frames])))
+    assert np.array_equal(results[0][:, :, ::-1], enhance_image(frames[0]))
+    assert len(results) == 3
+    with BgrFilter() as bright:
+        assert bright(frames[0]).shape == frames[0].shape
+        assert bright(frames[0][:24]).shape == (24, 64, 3), "another size starts a new stream"
+        with pytest.raises(ValueError, match="BGR is needed"):
+            bright(frames[0][:, :, 0])

@@ -1,0 +1,57 @@
+"""What a user sees of the default weights, on real pictures that they were not trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from exdnet_plugin import enhance_image
+from exdnet_plugin.evaluation.metrics import lab_chroma, psnr, ssim
+from exdnet_plugin.pairs import Pair, find_pairs, paired_folders, split_by_group, viewpoint_groups
+
+
+@pytest.fixture(scope="module")
+def held_out(shared: Path) -> list[Pair]:
+    """Every sixth of the pictures that training holds out."""
+    root = shared / "data" / "lol"
+    pairs = find_pairs(*paired_folders(root))
+    return split_by_group(pairs, viewpoint_groups(root, pairs))[1][::6]
+
+
+def unit(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+
+
+def test_unseen_pictures_come_near_their_ground_truth_with_their_colours(held_out: list[Pair]) -> None:
+    """The full figures are `exdnet evaluate`'s, on all held-out pictures; a sixth of them scatters around those."""
+    pictures = [pair.load() for pair in held_out]
+    results = [unit(enhance_image(low)) for low, _ in pictures]
+    truths = [unit(high) for _, high in pictures]
+    assert np.mean([psnr(*pair) for pair in zip(results, truths, strict=True)]) > 18
+    assert np.mean([ssim(*pair) for pair in zip(results, truths, strict=True)]) > 0.72
+    assert sum(map(lab_chroma, results)) / sum(map(lab_chroma, truths)) > 0.6
+
+
+@pytest.mark.parametrize("radius", [3, 8, 20, 45])
+def test_lamps_stay_lamps(held_out: list[Pair], radius: int) -> None:
+    for pair in held_out:
+        dark = pair.load()[0].copy()
+        cv2.circle(dark, (300, 200), radius, (250, 250, 250), -1)
+        inside = np.zeros(dark.shape[:2], np.uint8)
+        cv2.circle(inside, (300, 200), radius, 1, -1)
+        assert enhance_image(dark)[inside == 1].min() >= 200, pair.name
+
+
+def test_a_well_lit_picture_stays_what_it_is(held_out: list[Pair]) -> None:
+    values = [psnr(unit(enhance_image(high)), unit(high)) for high in (pair.load()[1] for pair in held_out)]
+    assert np.mean(values) >= 21
+
+
+def test_dark_photos_become_brighter(shared: Path) -> None:
+    for path in sorted((shared / "data" / "photos").glob("*.bmp"))[:4]:
+        dark = cv2.imread(str(path))[:, :, ::-1]
+        assert enhance_image(np.ascontiguousarray(dark)).mean() > dark.mean() + 15, path.name
