@@ -34,7 +34,7 @@ def run(source: VideoSource, frame_filter: FrameFilter, sink: VideoSink, progres
         MediaError: the sink cannot be written.
         Whatever a processor raises, as it is.
     """
-    clock, started = StageClock(), time.perf_counter()
+    clock, started = StageClock("decode", "filter", "encode"), time.perf_counter()
     report = Report(seconds=clock.seconds, sink=sink.path)
     decoded = clock.stage("decode", lambda _: source.items(), ())
     filtered = clock.stage(

@@ -13,8 +13,8 @@ U = TypeVar("U")
 class StageClock:
     """Busy seconds of each stage by name. Each stage writes its own key, from its own thread."""
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    def __init__(self, *names: str) -> None:
+        self.seconds: dict[str, float] = dict.fromkeys(names, 0.0)
 
     def stage(self, name: str, function: Callable[[Iterator[T]], Iterator[U]], upstream: Iterable[T]) -> Iterator[U]:
         """The generator `function` over `upstream`, timed without its waiting for `upstream` and for its consumer."""

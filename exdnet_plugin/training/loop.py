@@ -134,7 +134,7 @@ class Trainer:
         )
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.startswith("cuda")):
             output = self._unclamped(self.network, frames, ranges)
-        loss, terms = total_loss(output.float(), targets, self.recipe.losses)
+        loss, terms = total_loss(output.float(), targets, frames, self.recipe.losses)
         if not torch.isfinite(loss):
             raise TrainingStoppedError(
                 f"loss is {float(loss)} at step {self.step}; {self.folder / CHECKPOINT} holds the last good step. "

@@ -9,17 +9,19 @@ import torch.nn.functional as F
 from kornia.metrics import ssim
 from torch import Tensor
 
+HIGHLIGHT = 0.9  # of full scale, in the dark frame
 CHROMA_WINDOW = 9  # pixels: noise in the ground truth does not count as colour
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """What each term counts: L1 on RGB, 1 - SSIM, chroma by direction and by strength, and each picture's mean."""
+    """What each term counts: L1 on RGB, 1 - SSIM, chroma by direction and by strength, and highlights' shortfall."""
 
     l1: float = 1.0
     ssim: float = 0.2
     chroma: float = 0.5
     colourfulness: float = 0.25
+    highlights: float = 2.0
 
 
 def opponent(image: Tensor) -> Tensor:
@@ -39,7 +41,15 @@ def chroma_terms(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return F.l1_loss(colours[0], colours[1]), F.l1_loss(strength[0], strength[1])
 
 
-def total_loss(output: Tensor, target: Tensor, weights: LossWeights) -> tuple[Tensor, dict[str, Tensor]]:
+def highlight_term(output: Tensor, target: Tensor, frames: Tensor) -> Tensor:
+    """How far bright pixels of the input fall short of the target, on average over them: lamps, down to their edges."""
+    bright = (frames >= HIGHLIGHT).to(output.dtype)
+    return (F.relu(target - output) * bright).sum() / bright.sum().clamp(min=1)
+
+
+def total_loss(
+    output: Tensor, target: Tensor, frames: Tensor, weights: LossWeights
+) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum, and each term by name, of unclamped output against (N, 3, H, W) ground truth in [0, 1]."""
     chroma, colourfulness = chroma_terms(output, target)
     terms = {
@@ -47,5 +57,6 @@ def total_loss(output: Tensor, target: Tensor, weights: LossWeights) -> tuple[Te
         "ssim": 1 - ssim(output, target, 11).mean(),
         "chroma": chroma,
         "colourfulness": colourfulness,
+        "highlights": highlight_term(output, target, frames),
     }
     return torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum(), terms
