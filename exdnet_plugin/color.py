@@ -207,12 +207,8 @@ def _halve(x: Tensor, dim: int, cosited: bool) -> Tensor:
 
 
 def thumbnails(frames: Tensor, size: tuple[int, int]) -> Tensor:
-    """Small luma pictures of (N, 3, H, W) RGB by area: (N, 1, *size)."""
-    weights = frames.new_tensor([*_bt709_weights()]).reshape(1, 3, 1, 1)
+    """Small luma pictures of (N, 3, H, W) RGB by area: (N, h, w), of `size` or of the frame's own where that is smaller."""
     height, width = min(size[0], frames.shape[2]), min(size[1], frames.shape[3])
-    return (F.adaptive_avg_pool2d(frames, (height, width)) * weights).sum(dim=1, keepdim=True)
-
-
-def _bt709_weights() -> tuple[float, float, float]:
     kr, kb = LUMA_WEIGHTS["bt709"]
-    return kr, 1 - kr - kb, kb
+    r, g, b = F.adaptive_avg_pool2d(frames, (height, width)).unbind(1)
+    return kr * r + (1 - kr - kb) * g + kb * b

@@ -20,6 +20,7 @@ from exdnet_plugin.stream_info import StreamInfo
 
 Plane = TypeVar("Plane", bound=Tensor | NDArray[Any])
 CUDA_BATCH = 4
+CUDA_BATCH_PIXELS = 1 << 23  # four frames of 1080p: larger frames go in fewer at a time, for the memory of small cards
 
 
 class FrameFilter:
@@ -81,7 +82,9 @@ class FrameFilter:
 
     @property
     def _batch(self) -> int:
-        return CUDA_BATCH if self.stream.device.startswith("cuda") else 1
+        if not self.stream.device.startswith("cuda"):
+            return 1
+        return max(1, min(CUDA_BATCH, CUDA_BATCH_PIXELS // (self.stream.width * self.stream.height)))
 
     def _checked(
         self, frames: Iterable[tuple[Sequence[Plane], float]], as_arrays: deque[bool]
