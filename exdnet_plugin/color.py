@@ -207,7 +207,7 @@ def _halve(x: Tensor, dim: int, cosited: bool) -> Tensor:
 
 
 def thumbnails(frames: Tensor, size: tuple[int, int]) -> Tensor:
-    """Small luma pictures of (N, 3, H, W) RGB by area: (N, h, w), of `size` or of the frame's own where that is smaller."""
+    """Small luma pictures of (N, 3, H, W) RGB by area: (N, h, w), of `size` or the frame's own if smaller."""
     height, width = min(size[0], frames.shape[2]), min(size[1], frames.shape[3])
     kr, kb = LUMA_WEIGHTS["bt709"]
     r, g, b = F.adaptive_avg_pool2d(frames, (height, width)).unbind(1)

@@ -36,6 +36,5 @@ def beside(start: float, end: float) -> float:
 
 copied = sum(end - start for start, end in copies)
 overlapped = sum(min(beside(*copy), copy[1] - copy[0]) for copy in copies)
-print(
-    f"{done} frames; {copied / 1e3:.2f} ms of copies, of which {100 * overlapped / max(copied, 1e-9):.0f} % beside kernels"
-)
+share = 100 * overlapped / max(copied, 1e-9)
+print(f"{done} frames; {copied / 1e3:.2f} ms of copies, of which {share:.0f} % beside kernels")
