@@ -49,8 +49,8 @@ def train(
     """Train ExdNet on the paired pictures in DATA (low + high, as LOL has them) or in --low and --high.
 
     Whole viewpoint groups are held out for validation (viewpoint_groups.json in DATA tells them). The run's folder gets
-    checkpoint.pth to go on from, best.safetensors to use as exdnet=weights=…, and metrics.jsonl. Killed at any time,
-    the same command goes on from the last checkpoint.
+    checkpoint.pth to go on from, best.safetensors (by validation PSNR) and last.safetensors to use as exdnet=weights=…,
+    and metrics.jsonl. Killed at any time, the same command goes on from the last checkpoint.
     """
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.devices import resolve_device

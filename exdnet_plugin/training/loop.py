@@ -29,6 +29,7 @@ from exdnet_plugin.training.samples import SampleMix
 
 CHECKPOINT = "checkpoint.pth"
 BEST = "best.safetensors"
+LAST = "last.safetensors"
 METRICS = "metrics.jsonl"
 AHEAD = 4  # batches made before they are needed
 
@@ -60,7 +61,11 @@ class TrainingStoppedError(ExdnetError):
 
 
 class Trainer:
-    """One run in one folder: `checkpoint.pth` to go on from, `best.safetensors` to use, `metrics.jsonl` to read."""
+    """One run in one folder.
+
+    It holds `checkpoint.pth` to go on from, the averaged weights as `best.safetensors` (by validation PSNR) and as
+    `last.safetensors`, and `metrics.jsonl`.
+    """
 
     def __init__(
         self,
@@ -172,7 +177,11 @@ class Trainer:
         self._record({"step": self.step, "validation": means, "pictures": len(rows)}, report)
         if means["psnr"] > self.best:
             self.best = means["psnr"]
-            replace_file(self.folder / BEST, lambda path: path.write_bytes(weights_bytes(self.average.state_dict())))
+            self._save_weights(BEST)
+
+    def _save_weights(self, name: str) -> None:
+        content = weights_bytes(self.average.state_dict())
+        replace_file(self.folder / name, lambda path: path.write_bytes(content))
 
     def _save(self) -> None:
         state = {
@@ -184,6 +193,7 @@ class Trainer:
             "recipe": asdict(self.recipe),
         }
         replace_file(self.folder / CHECKPOINT, lambda path: torch.save(state, path))
+        self._save_weights(LAST)
 
     def _record(self, row: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
         with (self.folder / METRICS).open("a") as file:
