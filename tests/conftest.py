@@ -17,7 +17,7 @@ import pytest
 
 from exdnet_plugin.allocator import keep_memory
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command does, before torch is imported
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # as the command does, before torch is imported
 
 keep_memory()
 SHARED = Path(os.environ.get("EXDNET_SHARED", Path(__file__).parents[2] / "shared"))
