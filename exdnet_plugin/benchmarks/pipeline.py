@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,10 @@ from exdnet_plugin.demo.clip import make_dark_clip
 from exdnet_plugin.media.frames import frame_from_planes, frame_planes
 from exdnet_plugin.media.sink import VideoSink
 from exdnet_plugin.media.source import Item, VideoSource
+from exdnet_plugin.processor import FrameProcessor
 from exdnet_plugin.stream_info import StreamInfo
+
+WAIT = 0.08  # seconds a frame
 
 
 class Copying:
@@ -38,7 +41,17 @@ class Copying:
         """Nothing to release."""
 
 
-def overlap(size: tuple[int, int], seconds: float, device: str, chain: str) -> dict[str, Any]:
+class Waiting(Copying):
+    """Leaves the processor alone for a while each frame, as a GPU does."""
+
+    def process(self, frames: Tensor, times: Tensor) -> Tensor:
+        time.sleep(WAIT)
+        return frames.clone()
+
+
+def overlap(
+    size: tuple[int, int], seconds: float, device: str, chain: str | Sequence[FrameProcessor], name: str
+) -> dict[str, Any]:
     """Wall time of a file against its slowest stage, each stage run alone over the same frames.
 
     The start-up (imports, weights, opening) is outside both.
@@ -51,7 +64,7 @@ def overlap(size: tuple[int, int], seconds: float, device: str, chain: str) -> d
     slowest = max(alone, key=lambda name: alone[name])
     return {
         "clip": f"{size[0]}x{size[1]}, {report.frames} frames, H.264, with sound",
-        "chain": chain,
+        "chain": name,
         "stage seconds alone": {name: round(value, 3) for name, value in alone.items()},
         "sum of stages": round(sum(alone.values()), 3),
         "wall": round(report.wall, 3),
@@ -60,7 +73,7 @@ def overlap(size: tuple[int, int], seconds: float, device: str, chain: str) -> d
     }
 
 
-def _stages_alone(clip: Path, out: Path, device: str, chain: str) -> dict[str, float]:
+def _stages_alone(clip: Path, out: Path, device: str, chain: str | Sequence[FrameProcessor]) -> dict[str, float]:
     with VideoSource(clip) as source:
         start = time.perf_counter()
         items = list(source.items())

@@ -55,11 +55,13 @@ def _network(sizes: tuple[str, ...], device: str, runs: int, _: Path | None) -> 
 
 
 def _pipeline(_: tuple[str, ...], device: str, __: int, ___: Path | None) -> list[dict[str, Any]]:
-    from exdnet_plugin.benchmarks.pipeline import overlap
+    from exdnet_plugin.benchmarks.pipeline import WAIT, Waiting, overlap
 
+    light = "kornia=op=enhance.adjust_gamma:gamma=0.5"
     return [
-        overlap((640, 360), 3, device, "exdnet"),
-        overlap((1280, 720), 3, device, "kornia=op=enhance.adjust_gamma:gamma=0.5"),
+        overlap((640, 360), 3, device, "exdnet", "exdnet"),
+        overlap((1280, 720), 3, device, [Waiting()], f"a processor that waits {WAIT} s a frame, as for a GPU"),
+        overlap((1280, 720), 3, device, light, f"{light} (each stage alone takes every core)"),
     ]
 
 

@@ -55,8 +55,8 @@ def exdnet() -> None:
 
 def main() -> None:
     """Entry point: what goes wrong is one line on stderr and exit code 2."""
-    # Before torch is imported: OpenMP threads that spin long while they wait take the cores from decoding and encoding, and
-    # on a busy machine everything takes many times as long.
+    # Before torch is imported: OpenMP threads that spin long while they wait take the cores from decoding and encoding,
+    # and on a busy machine everything takes many times as long.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     try:
         sys.exit(exdnet.main(standalone_mode=False) or 0)
