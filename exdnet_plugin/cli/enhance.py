@@ -10,11 +10,10 @@ import click
 
 from exdnet_plugin.cli.options import chain_and_device
 from exdnet_plugin.errors import ExdnetError, MediaError
+from exdnet_plugin.media.photos import PHOTO_SUFFIXES
 
 if TYPE_CHECKING:
     from exdnet_plugin.report import Report
-
-PHOTOS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
 
 
 @click.command(short_help="Brighten video files and photos.")
@@ -62,7 +61,7 @@ def enhance(
     failed = []
     for source, target in jobs:
         try:
-            if source.suffix.lower() in PHOTOS:
+            if source.suffix.lower() in PHOTO_SUFFIXES:
                 photo.run(source, target)
             else:
                 _enhance_video(source, target, chain, device, codec, crf, encoder, overwrite)
@@ -104,10 +103,14 @@ def _expand(source: str) -> list[Path]:
     path = Path(source)
     if path.is_dir():
         files = [
-            file for file in sorted(path.iterdir()) if file.is_file() and file.suffix.lower() in PHOTOS | _videos()
+            file
+            for file in sorted(path.iterdir())
+            if file.is_file() and file.suffix.lower() in PHOTO_SUFFIXES | _videos()
         ]
         if not files:
-            raise MediaError(f"{path} holds no video and no photo; known are {', '.join(sorted(PHOTOS | _videos()))}")
+            raise MediaError(
+                f"{path} holds no video and no photo; known are {', '.join(sorted(PHOTO_SUFFIXES | _videos()))}"
+            )
         return files
     if not path.exists() and glob.has_magic(source):
         matches = [Path(match) for match in sorted(glob.glob(source, recursive=True)) if Path(match).is_file()]
@@ -136,7 +139,7 @@ class _PhotoJob:
         from exdnet_plugin.media.photos import read_photo, write_photo
         from exdnet_plugin.media.sink import check_sink
 
-        check_sink(target, source, PHOTOS, overwrite=self._overwrite)
+        check_sink(target, source, PHOTO_SUFFIXES, overwrite=self._overwrite)
         photo = read_photo(source)
         result = enhance_image(photo.rgb, chain=self._chain, device=self._device)
         notes = write_photo(target, replace(photo, rgb=result), quality=self._quality)
