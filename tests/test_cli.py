@@ -107,6 +107,7 @@ def test_an_unwritable_folder_is_refused(exdnet: Run, clip: Path) -> None:
         (["--codec", "h267"], "codec 'h267' is not in this build"),
         (["--option", "preset"], "write KEY=VALUE"),
         (["--option", "qp=lots"], "refuses its settings"),
+        (["--option", "prezet=slow"], "has no option 'prezet'; near it are preset"),
         (["--quality", "perfect"], "quality 'perfect' is not there; exact is"),
         (["--crf", "low"], "--crf"),
     ],

@@ -6,9 +6,7 @@ OpenCV stays out: it must not live beside av's decoding, for both bring an FFmpe
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from av.video.stream import VideoStream
 from exdnet_plugin.demo.canvas import FINE, GAMMA, Canvas, Picture
 from exdnet_plugin.demo.street import car, cyclist, street
 from exdnet_plugin.errors import MediaError
+from exdnet_plugin.whole_file import whole_file
 
 RATE, SOUND_RATE = 24, 48000  # frames and samples a second
 DAYLIGHT = 1 / 24  # of the light of a good picture, linear; with its lamps the clip has about a fifteenth
@@ -52,28 +51,13 @@ def make_dark_clip(path: Path, *, seconds: float = 3.0, size: tuple[int, int] = 
         raise ValueError(
             f"a clip of {width}x{height} and {seconds:g} s: an even size from 32x32 and a time above 0 are needed"
         )
-    with _whole(path) as beside, av.open(str(beside), "w") as container:
+    with whole_file(path) as beside, av.open(str(beside), "w") as container:
         video, sound = _streams(container, size)
         for number, light in enumerate(_noisy(frames(seconds, size, seed), np.random.default_rng(seed))):
             container.mux(video.encode(_video_frame(light, number)))
             container.mux(sound.encode(_sound_frame(number, seconds)))
         container.mux(video.encode(None))
         container.mux(sound.encode(None))
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A hidden name to write to, which gets the real one when all went well."""
-    beside = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        yield beside
-        os.replace(beside, path)
-    except (FFmpegError, OSError) as error:
-        raise MediaError(
-            f"{path} cannot be written: {error.strerror or error}. Choose a folder that you may write to"
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _streams(container: OutputContainer, size: tuple[int, int]) -> tuple[VideoStream, AudioStream]:
@@ -178,7 +162,7 @@ def before_after(dark: Path, bright: Path, picture: Path) -> None:
         sizes = " and ".join(f"{shape[1]}x{shape[0]}" for shape in (left.shape, right.shape))
         raise MediaError(f"{dark} and {bright} are of {sizes}; give two clips of one size")
     line = np.full((len(left), 4, 3), 255, np.uint8)
-    with _whole(picture) as beside:
+    with whole_file(picture) as beside:
         av.VideoFrame.from_ndarray(np.concatenate([left, line, right], axis=1), format="rgb24").save(beside)
 
 

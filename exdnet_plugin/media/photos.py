@@ -5,7 +5,6 @@ OpenCV is imported when a photo is first read, never beside av's decoding: both 
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exdnet_plugin.errors import MediaError
+from exdnet_plugin.whole_file import whole_file
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
 Pixels = NDArray[np.uint8 | np.uint16]
@@ -120,19 +120,11 @@ def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> list[str]:
     suffix = path.suffix.lower()
     notes = list(photo.notes)
     pixels = _stored(photo, suffix, notes)
-    beside = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
+    with whole_file(path) as beside:
         if suffix in (".tif", ".tiff"):
             _write_tiff(beside, pixels, photo, notes)
         else:
             _write_with_opencv(beside, pixels, photo, quality, notes)
-        os.replace(beside, path)
-    except OSError as error:
-        raise MediaError(
-            f"{path} cannot be written: {error.strerror}. Choose a folder that you may write to, or free some space"
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
     return notes
 
 

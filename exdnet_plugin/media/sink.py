@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,14 +20,15 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.media.frames import copy_color_tags
 from exdnet_plugin.media.source import VideoSource
 from exdnet_plugin.pixel_format import pixel_format
+from exdnet_plugin.whole_file import REMEDY, beside
 
-_ELSEWHERE = "Choose a folder that you may write to"
 CONTAINERS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".flv", ".nut", ".mxf", ".mpg", ".ogv"}
 )
@@ -66,12 +68,12 @@ class VideoSink:
     ) -> None:
         check_sink(path, source.path, CONTAINERS, overwrite=overwrite)
         self.path, self.notes = path, list[str]()
-        self._beside = path.with_name(f".{path.stem}.partial{path.suffix}")
+        self._beside = beside(path)
         self._copied: dict[int, Stream] = {}
         try:
             self._container: OutputContainer = av.open(str(self._beside), "w")
         except (FFmpegError, OSError) as error:
-            raise MediaError(f"{path} cannot be written: {error.strerror}. {_ELSEWHERE}") from None
+            raise MediaError(f"{path} cannot be written: {error.strerror}. {REMEDY}") from None
         try:
             self._video = self._add_video(source, encoding or EncodingOptions())
             self._copy_facts(source)
@@ -85,10 +87,12 @@ class VideoSink:
         try:
             self._container.start_encoding()
         except OSError as error:  # FFmpeg's errors are of this kind too where they are the system's
-            raise MediaError(f"{self.path} cannot be written: {error.strerror}. {_ELSEWHERE}") from None
+            raise MediaError(f"{self.path} cannot be written: {error.strerror}. {REMEDY}") from None
         except FFmpegError as error:
             name = self._video.codec_context.name
             raise MediaError(f"encoder {name} refuses its settings ({error.strerror}); check crf and options") from None
+        for unused in self._video.codec_context.options:  # FFmpeg leaves what it does not know
+            raise MediaError(_unknown_option(self._video.codec_context, unused))
 
     def _add_video(self, source: VideoSource, encoding: EncodingOptions) -> VideoStream:
         name = encoding.codec or _default_codec(self.path.suffix.lower(), source)
@@ -201,6 +205,18 @@ class VideoSink:
         with suppress(FFmpegError, OSError, ValueError):  # the trailer of what is thrown away
             self._container.close()
         self._beside.unlink(missing_ok=True)
+
+
+def _unknown_option(context: VideoCodecContext, name: str) -> str:
+    known = {
+        option.name
+        for group in (context.supported_options.generic, context.supported_options.private)
+        for option in group
+    }
+    near = get_close_matches(name, known, 3, 0.5)
+    return f"encoder {context.name} has no option {name!r}; " + (
+        f"near it are {', '.join(near)}" if near else f"`ffmpeg -h encoder={context.name}` lists them"
+    )
 
 
 _CONTAINER_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -26,6 +25,7 @@ from exdnet_plugin.pipeline.prefetch import prefetch
 from exdnet_plugin.training.batches import Batch, BatchSource
 from exdnet_plugin.training.losses import LossWeights, total_loss
 from exdnet_plugin.training.samples import SampleMix
+from exdnet_plugin.whole_file import whole_file
 
 CHECKPOINT = "checkpoint.pth"
 BEST = "best.safetensors"
@@ -181,7 +181,8 @@ class Trainer:
 
     def _save_weights(self, name: str) -> None:
         content = weights_bytes(self.average.state_dict())
-        replace_file(self.folder / name, lambda path: path.write_bytes(content))
+        with whole_file(self.folder / name) as path:
+            path.write_bytes(content)
 
     def _save(self) -> None:
         state = {
@@ -192,7 +193,8 @@ class Trainer:
             "best": self.best,
             "recipe": asdict(self.recipe),
         }
-        replace_file(self.folder / CHECKPOINT, lambda path: torch.save(state, path))
+        with whole_file(self.folder / CHECKPOINT) as path:
+            torch.save(state, path)
         self._save_weights(LAST)
 
     def _record(self, row: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
@@ -217,13 +219,3 @@ def evaluate_pair(network: ExdNet, low: Picture, high: Picture, device: str) -> 
     frame, truth = (torch.from_numpy(image).to(device).permute(2, 0, 1)[None].float() / 255 for image in (low, high))
     output = unclamped(network, frame, exposure_range(frame)).clamp(0, 1)
     return compare((output * 255).round() / 255, truth)
-
-
-def replace_file(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write beside `path` and rename: a kill at any time leaves the old file or the new one, whole."""
-    beside = path.with_name(f".{path.name}.partial")
-    try:
-        write(beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ class LossWeights:
     ssim: float = 0.2
     chroma: float = 0.5
     colourfulness: float = 0.25
-    highlights: float = 2.0
+    highlights: float = 1.5
 
 
 def opponent(image: Tensor) -> Tensor:

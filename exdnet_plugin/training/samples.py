@@ -28,12 +28,12 @@ class SampleMix:
     """How often each kind of sample is drawn (the rest are plain pairs), and how often each change is made to it."""
 
     lit_in_part: float = 0.18
-    well_lit: float = 0.14
+    well_lit: float = 0.17
     darkened: float = 0.14
     lamps: float = 0.35
-    bars: float = 0.15
+    black: float = 0.2
     gain: float = 0.3
-    compression: float = 0.25
+    compression: float = 0.3
     rescaling: float = 0.2
 
 
@@ -53,8 +53,8 @@ def make_samples(
     dark, bright = _change_light(_unit(low), _unit(high), rng, mix, bright_only)
     if rng.random() < mix.lamps:
         _add_lamps(dark, bright, rng)
-    if rng.random() < mix.bars:
-        _add_bars(dark, bright, rng)
+    if rng.random() < mix.black:
+        _add_black(dark, bright, rng)
     dark = np.asarray(np.round(np.clip(dark, 0, 1) * np.float32(255)) / np.float32(255), np.float32)
     statistics = torch.from_numpy(np.ascontiguousarray(dark[::STATISTICS_STRIDE, ::STATISTICS_STRIDE]))
     range_ = exposure_range(statistics.permute(2, 0, 1)[None])[0]
@@ -176,8 +176,15 @@ def _add_lamps(dark: Image, bright: Image, rng: Generator) -> None:
             np.maximum(image[top:bottom, left:right], light, out=image[top:bottom, left:right])
 
 
-def _add_bars(dark: Image, bright: Image, rng: Generator) -> None:
-    """Black letterbox or pillarbox bars, in both pictures."""
+def _add_black(dark: Image, bright: Image, rng: Generator) -> None:
+    """Letterbox or pillarbox bars, or a black shape anywhere, in both pictures: what has no light stays black."""
+    height, width = dark.shape[:2]
+    if rng.random() < 0.4:
+        corner = (int(rng.uniform(0, 0.8) * width), int(rng.uniform(0, 0.8) * height))
+        side = (int(rng.uniform(0.1, 0.5) * width), int(rng.uniform(0.1, 0.5) * height))
+        for image in (dark, bright):
+            cv2.rectangle(image, corner, (corner[0] + side[0], corner[1] + side[1]), (0, 0, 0), -1)
+        return
     axis = int(rng.integers(2))
     thickness = int(rng.uniform(0.04, 0.2) * dark.shape[axis])
     for image in (dark, bright):
@@ -199,7 +206,7 @@ def _crop(dark: Image, bright: Image, rng: Generator, size: int, scale: float) -
 def _compress(image: Image, rng: Generator) -> Image:
     """JPEG with 4:2:0 chroma: the blocks and colour bleeding that phones and streams add."""
     codes = np.round(image[:, :, ::-1] * 255).astype(np.uint8)
-    _, data = cv2.imencode(".jpg", codes, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 97))])
+    _, data = cv2.imencode(".jpg", codes, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 97))])
     decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
     assert decoded is not None
     return np.asarray(decoded[:, :, ::-1], np.float32) / np.float32(255)

@@ -1,0 +1,34 @@
+"""Files that are whole or not there: written beside their name and renamed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from exdnet_plugin.errors import MediaError
+
+REMEDY = "Choose a folder that you may write to, or free some space"
+
+
+def beside(path: Path) -> Path:
+    """The hidden name, of the same suffix, under which a file is written."""
+    return path.with_name(f".{path.stem}.partial{path.suffix}")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """The name to write to; the file gets its own when all went well, and a kill leaves the old one or the new one.
+
+    Raises:
+        MediaError: it cannot be written.
+    """
+    hidden = beside(path)
+    try:
+        yield hidden
+        os.replace(hidden, path)
+    except OSError as error:  # FFmpeg's errors are of this kind where they are the system's
+        raise MediaError(f"{path} cannot be written: {error.strerror or error}. {REMEDY}") from error
+    finally:
+        hidden.unlink(missing_ok=True)
