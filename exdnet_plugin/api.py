@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import numpy as np
 import torch
@@ -18,8 +19,14 @@ from exdnet_plugin.processor import FrameProcessor
 from exdnet_plugin.report import Report
 from exdnet_plugin.stream_info import StreamInfo
 
+if TYPE_CHECKING:
+    from exdnet_plugin.media.encoding import Encoding
+    from exdnet_plugin.media.source import VideoSource
+    from exdnet_plugin.pipeline.run import OnStop
+
 Chain = str | Sequence[FrameProcessor]
 Quality = Literal["exact"]
+Hdr = Literal["keep", "sdr"]
 Image = TypeVar("Image", bound=NDArray[Any])
 _PEAKS = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 
@@ -74,11 +81,18 @@ def enhance_image(
     Raises:
         ValueError: the image has another shape or type, or as for :func:`open_filter`.
     """
+    if not isinstance(image, np.ndarray):
+        kind = type(image).__name__
+        raise ValueError(f"image is a {kind}; a numpy array is needed, (H, W, 3) RGB")  # noqa: TRY004 - as all arguments
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(f"image of shape {image.shape}: (H, W, 3) RGB with at least one pixel is needed")
     if image.dtype not in _PEAKS and image.dtype.kind != "f":
         raise ValueError(f"image of type {image.dtype}: uint8, uint16 or float in [0, 1] is needed")
     peak = _PEAKS.get(image.dtype, 1.0)
+    if peak == 1 and not (image.min() >= 0 and image.max() <= 1):
+        raise ValueError(
+            f"image of floats from {image.min():g} to {image.max():g}: [0, 1] is needed; divide by its peak"
+        )
     where = resolve_device(device)
     values = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), np.float32)).to(where)[None] / peak
     processors = make_chain(chain, plugins or default_plugins())
@@ -112,8 +126,19 @@ def enhance_video(
     quality: Quality = "exact",
     codec: str | None = None,
     crf: float | None = None,
+    bitrate: int | None = None,
+    preset: str | None = None,
+    pixel_format: str | None = None,
     options: dict[str, str] | None = None,
+    cfr: Fraction | None = None,
+    start: Fraction | float = 0,
+    end: Fraction | float | None = None,
+    video_stream: int | None = None,
+    hdr: Hdr = "keep",
+    deinterlace: bool = False,
     overwrite: bool = False,
+    resume: bool = False,
+    on_stop: OnStop = "discard",
     progress: Callable[[int, int | None], None] | None = None,
     plugins: Plugins | None = None,
 ) -> Report:
@@ -123,10 +148,18 @@ def enhance_video(
         source: a video file.
         sink: the file to write; its suffix chooses the container. It appears when it is whole.
         chain, device, quality, plugins: as for :func:`open_filter`.
-        codec: an encoder of FFmpeg; by default H.264, HEVC for more than 8 bits, VP9 in WebM.
-        crf: the encoder's constant quality; lower is better and larger.
-        options: any further option of the encoder.
-        overwrite: replace a sink that is there.
+        codec: an encoder of FFmpeg; by default H.264, HEVC for more than 8 bits, VP9 or AV1 in WebM.
+        crf: the encoder's constant quality; lower is better and larger. Or `bitrate`, in bits a second.
+        preset, pixel_format, options: the encoder's preset, what it is given, and any further option of it.
+        cfr: a constant rate in frames a second; by default every frame keeps its time.
+        start, end: which part, in seconds from the first frame; the whole by default.
+        video_stream: which video stream to enhance, from 0; the default one of the file by default. Others are copied.
+        hdr: `keep` PQ and HLG as they are, or tone-map them to `sdr`.
+        deinterlace: make whole frames of fields, with FFmpeg's bwdif.
+        overwrite: replace a sink that is there, and drop work that was stopped.
+        resume: go on with work that was stopped, where there is some.
+        on_stop: when the job is stopped by an error or from outside: `keep` its work for `resume`, leave a playable
+            `partial` file under a name that says so, or `discard` it.
         progress: called after each frame with the frames done and, where the source tells, how many there are.
 
     Returns:
@@ -136,19 +169,50 @@ def enhance_video(
         MediaError: the source cannot be read or the sink not written; nothing is left under the sink's name.
         ValueError, CheckpointError: as for :func:`open_filter`.
     """
-    from exdnet_plugin.media.sink import EncodingOptions, VideoSink
-    from exdnet_plugin.media.source import VideoSource
+    from exdnet_plugin.media.encoding import EncodingOptions, choose_encoding
+    from exdnet_plugin.media.sink import CONTAINERS, VideoSink, check_sink
+    from exdnet_plugin.media.source import Excerpt, VideoSource
     from exdnet_plugin.pipeline.run import run
+    from exdnet_plugin.pipeline.work import Work
 
+    source, sink = Path(source), Path(sink)
     check_quality(quality)
     plugins = plugins or default_plugins()
     processors = make_chain(chain, plugins)
-    with VideoSource(Path(source), device=resolve_device(device)) as opened:
-        target = VideoSink(Path(sink), opened, EncodingOptions(codec, crf, options or {}), overwrite=overwrite)
+    where = resolve_device(device)
+    asked = EncodingOptions(codec, crf, bitrate, preset, pixel_format, cfr, options or {})
+    excerpt = Excerpt(Fraction(start), None if end is None else Fraction(end))
+    with VideoSource(source, device=where, stream=video_stream, excerpt=excerpt, deinterlace=deinterlace) as opened:
+        check_sink(sink, source, CONTAINERS, overwrite=overwrite)
+        chosen = choose_encoding(sink.suffix.lower(), opened.facts, asked)
+        described = chain if isinstance(chain, str) else ",".join(type(one).__name__ for one in processors)
+        job = _job(opened, described, chosen, quality)
+        work = Work(sink, job, resume=resume, overwrite=overwrite)
         try:
+            target = VideoSink(sink, work.hidden, opened, chosen)
             frame_filter = FrameFilter(opened.info, processors, plugins)
         except BaseException:
-            target.abort()
+            work.close() if work.progress.frames else work.remove()
             raise
         expected = opened.expected_frames
-        return run(opened, frame_filter, target, (lambda done: progress(done, expected)) if progress else None)
+        tell = (lambda done: progress(done, expected)) if progress else None
+        return run(opened, frame_filter, target, work, tell=tell, on_stop=on_stop)
+
+
+def _job(source: VideoSource, chain: str, encoding: Encoding, quality: str) -> dict[str, str]:
+    """What must be the same for a job to be gone on with, by the names that a person would look for."""
+    from exdnet_plugin import __version__
+
+    stat = source.path.stat()
+    return {
+        "version": __version__,
+        "source": f"{source.path.resolve()}, {stat.st_size} bytes of {stat.st_mtime_ns}",
+        "video stream": str(source.stream.index),
+        "part": f"{source.excerpt.start} to {source.excerpt.end}",
+        "chain": chain,
+        "quality": quality,
+        "codec": encoding.codec,
+        "pixel format": encoding.pixel_format,
+        "encoder options": ", ".join(f"{key}={value}" for key, value in sorted(encoding.options.items())),
+        "rate": str(encoding.cfr),
+    }

@@ -44,12 +44,18 @@ def _parse_link(part: str, text: str) -> Link:
     name = _unescape(name).strip()
     if not name:
         raise ValueError(f"chain {text!r}: a processor's name is missing before {part!r}")
+    if ":" in name:
+        wanted = name.replace(":", "=", 1)
+        raise ValueError(f"chain {text!r}: {name!r} is no processor's name; options stand behind =, as {wanted}=…")
     options: dict[str, str] = {}
     for pair in _split(rest[0], ":") if rest else []:
         key, *value = _split(pair, "=", limit=1)
         key = _unescape(key).strip()
         if not value:
-            raise ValueError(f"chain {text!r}: option {pair!r} of {name} has no value; write option=value")
+            raise ValueError(
+                f"chain {text!r}: option {pair!r} of {name} has no value; write option=value, and put values with "
+                "commas or colons between single quotes"
+            )
         if key in options:
             raise ValueError(f"chain {text!r}: option {key!r} of {name} is given twice")
         options[key] = _unescape(value[0])

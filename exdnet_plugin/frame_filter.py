@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -14,10 +14,11 @@ from exdnet_plugin.color import ColorConverter
 from exdnet_plugin.errors import PluginError
 from exdnet_plugin.lanes import Lanes, make_lanes
 from exdnet_plugin.plugins import Plugins
-from exdnet_plugin.processor import FrameProcessor
+from exdnet_plugin.processor import FrameProcessor, Resumable
 from exdnet_plugin.report import Report
 from exdnet_plugin.stream_info import StreamInfo
 
+State = Mapping[str, NDArray[Any]]
 Plane = TypeVar("Plane", bound=Tensor | NDArray[Any])
 CUDA_BATCH = 4
 CUDA_BATCH_PIXELS = 1 << 23  # four frames of 1080p: larger frames go in fewer at a time, for the memory of small cards
@@ -48,7 +49,8 @@ class FrameFilter:
         self._plugins = plugins
         self._lanes: Lanes = make_lanes(stream.device)
         self._opened: list[FrameProcessor] = []
-        self._frames = 0
+        self._frames = self._processed = self._snapshot_every = 0
+        self._snapshots: deque[tuple[int, State]] = deque()
         self._closed = False
         try:
             for processor in self._processors:
@@ -69,27 +71,68 @@ class FrameFilter:
         """Filter one frame; `time` is its presentation time in seconds."""
         return next(iter(self.run([(planes, time)])))
 
-    def run(self, frames: Iterable[tuple[Sequence[Plane], float]]) -> Iterator[list[Any]]:
+    def run(self, frames: Iterable[tuple[Sequence[Plane], float]], *, snapshots: int = 0) -> Iterator[list[Any]]:
         """Filter frames in order, a passive generator; on a GPU several are in flight.
 
         Args:
             frames: (planes, time in seconds) of each frame.
+            snapshots: behind every so many frames, a multiple of `batch`, :attr:`snapshot` is what processors
+                remembered there; 0 is never.
         """
         as_arrays: deque[bool] = deque()
-        for result in self._lanes.run(self._checked(frames, as_arrays), self._process, self._batch):
+        self._snapshot_every = snapshots
+        for result in self._lanes.run(self._checked(frames, as_arrays), self._process, self.batch):
             self._frames += 1
             yield [plane.numpy() for plane in result] if as_arrays.popleft() else result
 
     @property
-    def _batch(self) -> int:
+    def snapshot(self) -> State | None:
+        """What processors remembered behind the frame that :meth:`run` gave last, where it took a snapshot."""
+        while self._snapshots and self._snapshots[0][0] < self._frames:
+            self._snapshots.popleft()
+        return self._snapshots[0][1] if self._snapshots and self._snapshots[0][0] == self._frames else None
+
+    @property
+    def batch(self) -> int:
+        """How many frames are processed at once."""
         if not self.stream.device.startswith("cuda"):
             return 1
         return max(1, min(CUDA_BATCH, CUDA_BATCH_PIXELS // (self.stream.width * self.stream.height)))
+
+    def restore(self, state: State) -> None:
+        """Let processors remember what a snapshot holds. ValueError when it is not of this chain."""
+        for index, processor in enumerate(self._processors):
+            own = {
+                key.partition(".")[2]: torch.from_numpy(value.copy())
+                for key, value in state.items()
+                if key.startswith(f"{index}.")
+            }
+            if not isinstance(processor, Resumable):
+                continue
+            try:
+                processor.restore(own)
+            except (KeyError, ValueError) as error:
+                raise ValueError(f"{type(processor).__name__} cannot go on from what was kept: {error}") from error
+
+    def _take_snapshot(self) -> None:
+        state: dict[str, NDArray[Any]] = {}
+        for index, processor in enumerate(self._processors):
+            if isinstance(processor, Resumable):
+                state |= {f"{index}.{name}": value.cpu().numpy().copy() for name, value in processor.state().items()}
+        self._snapshots.append((self._processed, state))
+
+    @property
+    def forgetful(self) -> list[str]:
+        """Processors that cannot tell what they remember, by class: a job that is resumed starts them anew."""
+        return [type(processor).__name__ for processor in self._processors if not isinstance(processor, Resumable)]
 
     def _checked(
         self, frames: Iterable[tuple[Sequence[Plane], float]], as_arrays: deque[bool]
     ) -> Iterator[tuple[list[Tensor], float]]:
         for planes, time in frames:
+            if not isinstance(planes, Sequence):
+                kind = type(planes).__name__
+                raise ValueError(f"planes are one {kind}; give a list of them")  # noqa: TRY004 - as all arguments
             as_arrays.append(not isinstance(planes[0], Tensor))
             tensors = [plane if isinstance(plane, Tensor) else torch.from_numpy(plane) for plane in planes]
             self._check(tensors)
@@ -110,8 +153,13 @@ class FrameFilter:
     @torch.inference_mode()
     def _process(self, batch: list[list[Tensor]], times: list[float]) -> list[list[Tensor]]:
         """Planes of a batch, on the device, to planes of the same format there."""
-        if not self._processors:
-            return batch
+        results = self._chained(batch, times) if self._processors else batch
+        self._processed += len(batch)
+        if self._snapshot_every and self._processed % self._snapshot_every == 0:
+            self._take_snapshot()
+        return results
+
+    def _chained(self, batch: list[list[Tensor]], times: list[float]) -> list[list[Tensor]]:
         rgb = torch.cat([self._converter.to_rgb(planes) for planes in batch])
         moments = torch.tensor(times, dtype=torch.float64)
         for processor in self._processors:

@@ -6,6 +6,7 @@ import importlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,7 @@ class Plugins:
         """Take a plugin in: all that it registers or, when a part is broken, nothing."""
         offered: dict[str, Factory | str] = {}
         try:
+            self._check_name(name)
             self._manager.register(plugin, name)
             self._offer(plugin, offered)
         except Exception as error:  # noqa: BLE001 - see _load
@@ -89,6 +91,11 @@ class Plugins:
         self._owners |= dict.fromkeys(offered, name)
         hooks = tuple(sorted(caller.name for caller in self._manager.get_hookcallers(plugin) or ()))
         self.entries.append(PluginEntry(name, distribution, hooks, tuple(offered)))
+
+    def _check_name(self, name: str) -> None:
+        for entry in self.entries:
+            if entry.name == name:
+                raise ValueError(f"plugin name {name!r} is taken by {entry.distribution}; uninstall one of the two")
 
     def _offer(self, plugin: object, offered: dict[str, Factory | str]) -> None:
         def register(name: str, factory: Factory | str) -> None:
@@ -121,12 +128,19 @@ class Plugins:
     def factory(self, name: str) -> Factory:
         """The factory of a processor; ValueError lists the names when it is unknown."""
         if name not in self._factories:
-            raise ValueError(f"unknown processor {name!r}; there are {', '.join(self.processor_names)}")
+            raise ValueError(self._unknown(name))
         found = self._factories[name]
         if isinstance(found, str):
             found = self._imported(name, found)
             self._factories[name] = found
         return found
+
+    def _unknown(self, name: str) -> str:
+        near = get_close_matches(name, self.processor_names, 1)
+        message = f"unknown processor {name!r}; there are {', '.join(self.processor_names)}"
+        message += f" (did you mean {near[0]}?)" if near else ""
+        broken = ", ".join(f"{problem.name}: {problem.reason}" for problem in self.problems)
+        return message + (f". Plugins that do not load: {broken}" if broken else "")
 
     def _imported(self, name: str, target: str) -> Factory:
         module, _, attribute = target.partition(":")

@@ -15,7 +15,8 @@ class FrameProcessor(Protocol):
     """Turns RGB frames into RGB frames, in order. A stream in batches of 1 and of 8 gives the same frames.
 
     A processor may also carry `changes_pixels = False`, which leaves it out of the chain when it runs (a chain of
-    nothing else passes planes as they are), and `cuts`, a count of how often its temporal state started anew.
+    nothing else passes planes as they are), and `cuts`, a count of how often its temporal state started anew. One that
+    remembers something between frames should carry :class:`Resumable`'s methods too.
     """
 
     def open(self, stream: StreamInfo) -> None:
@@ -38,3 +39,14 @@ class FrameProcessor(Protocol):
 
     def close(self) -> None:
         """Release what `open` took. Called once, also after an error."""
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """What a processor with a memory offers so that a job that was stopped goes on as if it had not been."""
+
+    def state(self) -> dict[str, Tensor]:
+        """What is remembered behind the last frame: tensors by name, on the CPU, not to change any more."""
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Remember what `state` told, after `open`. KeyError or ValueError when it is another's."""

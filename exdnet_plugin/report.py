@@ -11,7 +11,8 @@ class Report:
     """Counts and times of one stream.
 
     Attributes:
-        frames: frames that went through.
+        frames: frames that went through, those of an earlier run that this one resumed included.
+        resumed: how many of the source's frames were done already.
         dropped: frames left out on purpose (live streams).
         lost: frames that the source announced and that could not be decoded.
         cuts: frames at which temporal state started anew.
@@ -22,6 +23,7 @@ class Report:
     """
 
     frames: int = 0
+    resumed: int = 0
     dropped: int = 0
     lost: int = 0
     cuts: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, get_args
 
 Range = Literal["limited", "full", "unspecified"]
 ChromaSite = Literal["left", "center", "topleft", "unspecified"]
@@ -19,6 +19,14 @@ class ColorFacts:
     transfer: str = "unspecified"
     range: Range = "unspecified"
     chroma_site: ChromaSite = "unspecified"
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("range", self.range, get_args(Range)),
+            ("chroma_site", self.chroma_site, get_args(ChromaSite)),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name} {value!r}: it must be one of {', '.join(allowed)}")
 
 
 @dataclass(frozen=True)

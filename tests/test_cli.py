@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -85,7 +86,11 @@ def test_a_source_that_is_none_is_refused(exdnet: Run, clip: Path, tmp_path: Pat
 def test_a_sink_that_is_none_is_refused_and_nothing_is_lost(exdnet: Run, clip: Path, tmp_path: Path) -> None:
     before = clip.read_bytes()
     refused(exdnet("enhance", clip, clip, "--overwrite"), "is the source itself")
-    refused(exdnet("enhance", clip, tmp_path / "out.xyz"), "unknown extension '.xyz'", ".mp4")
+    refused(
+        exdnet("enhance", clip, tmp_path / "out.xyz"),
+        "has the extension '.xyz', but a sink for in.mp4 needs one of",
+        ".mp4",
+    )
     refused(exdnet("enhance", clip, tmp_path / "nowhere" / "out.mp4"), "does not exist", "make it first")
     (tmp_path / "there.mp4").write_text("precious")
     refused(exdnet("enhance", clip, tmp_path / "there.mp4"), "is there already", "--overwrite")
@@ -132,16 +137,15 @@ def test_ctrl_c_leaves_no_file_and_no_process(make_clip: MakeClip, tmp_path: Pat
     source = make_clip("in.mp4", frames=60, size=(640, 360))
     command = [sys.executable, "-m", "exdnet_plugin.cli.main", "enhance", str(source), str(tmp_path / "out.mp4")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    beside = tmp_path / ".out.partial.mp4"
+    beside = tmp_path / ".out.mp4.work"
     deadline = time.monotonic() + 60
-    while not beside.exists() and time.monotonic() < deadline:
+    while not (beside / "frame-2.safetensors").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert error.splitlines()[-1] == "exdnet: stopped; nothing is left half-written"
-    assert {path.name for path in tmp_path.iterdir()} == {"in.mp4"}
+    assert re.fullmatch(r"exdnet: stopped; \d+ frames are done and kept; --resume goes on .*", error.splitlines()[-1])
+    assert {path.name for path in tmp_path.iterdir()} == {"in.mp4", ".out.mp4.work"}
 
 
 def test_processors_and_plugins_and_info_answer(exdnet: Run, clip: Path) -> None:

@@ -47,6 +47,9 @@ class FakeCapture:
     def __init__(self, frames: list[np.ndarray]) -> None:
         self.frames, self.position = frames, 0
 
+    def isOpened(self) -> bool:
+        return bool(self.frames)
+
     def read(self) -> tuple[bool, np.ndarray | None]:
         if self.position == len(self.frames):
             return False, None
@@ -69,3 +72,10 @@ def test_the_opencv_filter_gives_bgr_frames_as_the_image_function_gives_rgb() ->
         assert bright(frames[0][:24]).shape == (24, 64, 3), "another size starts a new stream"
         with pytest.raises(ValueError, match="BGR is needed"):
             bright(frames[0][:, :, 0])
+
+
+def test_a_capture_that_is_not_open_is_refused() -> None:
+    from exdnet_plugin.filters.opencv import enhanced
+
+    with pytest.raises(ValueError, match="the capture is not open"):
+        next(enhanced(FakeCapture([])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,13 @@ from torch import Tensor
 
 from exdnet_plugin.api import enhance_video, open_filter
 from exdnet_plugin.demo.clip import make_dark_clip
+from exdnet_plugin.media.encoding import EncodingOptions, choose_encoding
 from exdnet_plugin.media.frames import frame_from_planes, frame_planes
 from exdnet_plugin.media.sink import VideoSink
-from exdnet_plugin.media.source import Item, VideoSource
+from exdnet_plugin.media.source import VideoSource
+from exdnet_plugin.media.timing import at_own_times
+from exdnet_plugin.pipeline.segments import Finished, Segments
+from exdnet_plugin.pipeline.work import Work
 from exdnet_plugin.processor import FrameProcessor
 from exdnet_plugin.stream_info import StreamInfo
 
@@ -76,29 +80,28 @@ def overlap(
 def _stages_alone(clip: Path, out: Path, device: str, chain: str | Sequence[FrameProcessor]) -> dict[str, float]:
     with VideoSource(clip) as source:
         start = time.perf_counter()
-        items = list(source.items())
+        frames = list(source.frames())
         decode = time.perf_counter() - start
-        frames = [item for item in items if isinstance(item, av.VideoFrame)]
         with open_filter(source.info, chain=chain, device=device) as opened:
             start = time.perf_counter()
             planes = list(opened.run((frame_planes(frame), float(frame.time or 0)) for frame in frames))
             results = [frame_from_planes(plane, frame) for plane, frame in zip(planes, frames, strict=True)]
             filtered = time.perf_counter() - start
-        return {"decode": decode, "filter": filtered, "encode": _encode_alone(source, out, _replaced(items, results))}
+        encode, write = _encode_alone(source, out, results)
+        return {"decode": decode, "filter": filtered, "encode": encode, "write": write}
 
 
-def _replaced(items: Iterable[Item], frames: Iterable[av.VideoFrame]) -> list[Item]:
-    results = iter(frames)
-    return [next(results) if isinstance(item, av.VideoFrame) else item for item in items]
-
-
-def _encode_alone(source: VideoSource, out: Path, items: list[Item]) -> float:
-    sink = VideoSink(out, source)
+def _encode_alone(source: VideoSource, out: Path, frames: list[av.VideoFrame]) -> tuple[float, float]:
+    work = Work(out, {})
+    sink = VideoSink(out, work.hidden, source, choose_encoding(out.suffix, source.facts, EncodingOptions()))
     start = time.perf_counter()
-    for item in items:
-        sink.write(item)
-    sink.finish()
-    return time.perf_counter() - start
+    finished = (Finished(shown.frame, shown.pts, shown.stamps, None) for shown in at_own_times(iter(frames)))
+    for _ in Segments(sink, work, flush=False).run(finished):
+        pass
+    middle = time.perf_counter()
+    sink.finish(work.log)
+    work.remove()
+    return middle - start, time.perf_counter() - middle
 
 
 def memory(frames: int) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def demo(sink: Path, seconds: float, size: tuple[int, int], chain: str, device: 
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.api import enhance_video
     from exdnet_plugin.chain import make_chain
-    from exdnet_plugin.cli.enhance import _say_summary
+    from exdnet_plugin.cli.enhance import say_summary
     from exdnet_plugin.cli.progress import Progress
     from exdnet_plugin.demo.clip import before_after, make_dark_clip
     from exdnet_plugin.devices import resolve_device
@@ -40,6 +40,9 @@ def demo(sink: Path, seconds: float, size: tuple[int, int], chain: str, device: 
     dark, picture = _beside(sink, overwrite)
     resolve_device(device)  # what was asked wrongly is refused before the clip is made
     processors = make_chain(chain, default_plugins())
+    click.echo(
+        f"making a dark clip of {seconds:g} s, then brightening it: about a minute or two without a GPU", err=True
+    )
     with ExitStack() as undo:
         undo.callback(dark.unlink, missing_ok=True)
         make_dark_clip(dark, seconds=seconds, size=size)
@@ -48,7 +51,7 @@ def demo(sink: Path, seconds: float, size: tuple[int, int], chain: str, device: 
         undo.callback(sink.unlink, missing_ok=True)
         before_after(dark, sink, picture)
         undo.pop_all()
-    _say_summary(report)
+    say_summary(report)
     click.echo(f"{dark} is the clip as filmed, {sink} the brightened one, {picture} shows both side by side")
     click.echo("play them; then brighten your own: exdnet enhance YOUR.mp4 OUT.mp4")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import glob
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from exdnet_plugin.cli.options import chain_and_device
+from exdnet_plugin.cli.options import chain_and_device, parse_bits, parse_rate, parse_time
 from exdnet_plugin.errors import ExdnetError, MediaError
 from exdnet_plugin.media.photos import PHOTO_SUFFIXES
 
@@ -23,39 +23,79 @@ if TYPE_CHECKING:
 @click.option("--quality", default="exact", show_default=True, metavar="exact", help="exact: the network at full size.")
 @click.option("--codec", help="Encoder, as libx264, libx265, libsvtav1, ffv1. Default: by container and depth.")
 @click.option("--crf", type=float, help="Constant quality of the encoder; lower is better and larger.")
+@click.option("--bitrate", metavar="RATE", help="Bits a second, as 8M or 800k, instead of --crf.")
+@click.option("--preset", help="The encoder's preset, as slow (libx264) or 6 (libsvtav1).")
+@click.option("--pixel-format", help="What the encoder is given, as yuv420p10le. Default: the source's.")
 @click.option(
     "--option",
     "options",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Any option of the encoder, as preset=slow. Repeatable.",
+    help="Any other option of the encoder, as tune=film. Repeatable.",
 )
+@click.option("--from", "start", default="0", metavar="TIME", help="Start, in seconds or as 1:02:03.5.")
+@click.option("--to", "end", metavar="TIME", help="End, likewise.")
+@click.option(
+    "--cfr", metavar="RATE", help="A constant rate, as 25 or 30000/1001. Default: every frame keeps its time."
+)
+@click.option(
+    "--video-stream", type=click.IntRange(0), metavar="N", help="Which video stream, from 0. Others are copied."
+)
+@click.option(
+    "--hdr",
+    type=click.Choice(["keep", "sdr"]),
+    default="keep",
+    show_default=True,
+    help="PQ and HLG: stay so, or tone-map.",
+)
+@click.option("--deinterlace", is_flag=True, help="Make whole frames of fields. Default: fields stay fields.")
 @click.option("--photo-quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG and WebP.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@click.option("--resume", is_flag=True, help="Go on with a video that was stopped.")
+@click.option(
+    "--on-stop",
+    type=click.Choice(["keep", "partial", "discard"]),
+    default="keep",
+    show_default=True,
+    help="A stopped video: keep the work for --resume, write what is done to NAME.partial, or discard it.",
+)
 def enhance(
     sources: tuple[str, ...],
     sink: Path,
     chain: str,
     device: str,
     quality: str,
-    codec: str | None,
-    crf: float | None,
     options: tuple[str, ...],
     photo_quality: int,
     overwrite: bool,
+    start: str,
+    end: str | None,
+    cfr: str | None,
+    bitrate: str | None,
+    **video: Any,
 ) -> None:
     """Brighten SOURCE and write SINK.
 
-    A source is a video file, a photo, a folder of both, or a glob. With one file, SINK is a file; with several, or a
-    folder, it is a folder, made where there is none, and files keep their names. Sound, subtitles, times, EXIF and
-    colour profiles are kept. A sink appears under its name when it is whole.
+    A source is a video file, a photo, a folder of both (not the folders in it), or a glob, as 'in/**/*.jpg'. With one
+    file, SINK is a file; otherwise it is a folder, made where there is none, and files keep their names. Sound,
+    subtitles, times, EXIF and colour profiles are kept. A sink appears under its name when it is whole; a video that
+    was stopped goes on with --resume.
     """
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.api import check_quality
 
     check_quality(quality)
     keep_memory()
-    encoder = dict(_pair(text) for text in options)
+    video |= {
+        "options": dict(_pair(text) for text in options),
+        "start": parse_time("--from", start),
+        "end": parse_time("--to", end) if end else None,
+        "cfr": parse_rate(cfr) if cfr else None,
+        "bitrate": parse_bits(bitrate) if bitrate else None,
+        "chain": chain,
+        "device": device,
+        "overwrite": overwrite,
+    }
     jobs = _jobs(sources, sink)
     photo = _PhotoJob(chain, device, photo_quality, overwrite)
     failed = []
@@ -64,16 +104,16 @@ def enhance(
             if source.suffix.lower() in PHOTO_SUFFIXES:
                 photo.run(source, target)
             else:
-                _enhance_video(source, target, chain, device, codec, crf, encoder, overwrite)
+                _enhance_video(source, target, video)
         except ExdnetError as error:
             if len(jobs) == 1:
                 raise
             failed.append(source)
             click.echo(f"exdnet: {error}", err=True)
+            say_notes(getattr(error, "__notes__", []))
     if failed:
-        raise MediaError(
-            f"{len(failed)} of {len(jobs)} files failed, first {failed[0]}; the others are written to {sink}"
-        )
+        others = f"the others are written to {sink}" if len(failed) < len(jobs) else "nothing is written"
+        raise MediaError(f"{len(failed)} of {len(jobs)} files failed, first {failed[0]}; {others}")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -86,9 +126,11 @@ def _pair(text: str) -> tuple[str, str]:
 def _jobs(sources: tuple[str, ...], sink: Path) -> list[tuple[Path, Path]]:
     """Each file with the name it will have."""
     found = [path for source in sources for path in _expand(source)]
-    into_folder = len(found) != 1 or Path(sources[0]).is_dir() or sink.is_dir()
-    if not into_folder:
+    several = len(found) != 1 or Path(sources[0]).is_dir()
+    if not several and not sink.is_dir() and sink.suffix:
         return [(found[0], sink)]
+    if several and sink.suffix.lower() in PHOTO_SUFFIXES | _videos():
+        raise MediaError(f"{sink} is a file's name, but there are {len(found)} sources; give a folder")
     if sink.exists() and not sink.is_dir():
         raise MediaError(f"{sink} is a file, but there are {len(found)} sources; give a folder")
     targets = [sink / path.name for path in found]
@@ -144,54 +186,39 @@ class _PhotoJob:
         result = enhance_image(photo.rgb, chain=self._chain, device=self._device)
         notes = write_photo(target, replace(photo, rgb=result), quality=self._quality)
         click.echo(f"{target}")
-        _say_notes(notes)
+        say_notes(notes)
 
 
-def _enhance_video(
-    source: Path,
-    target: Path,
-    chain: str,
-    device: str,
-    codec: str | None,
-    crf: float | None,
-    options: dict[str, str],
-    overwrite: bool,
-) -> None:
+def _enhance_video(source: Path, target: Path, options: dict[str, Any]) -> None:
     from exdnet_plugin.api import enhance_video
     from exdnet_plugin.cli.progress import Progress
 
     with Progress(source.name) as progress:
-        report = enhance_video(
-            source,
-            target,
-            chain=chain,
-            device=device,
-            codec=codec,
-            crf=crf,
-            options=options,
-            overwrite=overwrite,
-            progress=progress,
-        )
-    _say_summary(report)
+        report = enhance_video(source, target, progress=progress, **options)
+    say_summary(report)
 
 
-def _say_summary(report: Report) -> None:
+def say_summary(report: Report) -> None:
+    """What happened, in a few lines."""
     from exdnet_plugin.cli.progress import duration
 
     stages = ", ".join(f"{name} {duration(seconds)}" for name, seconds in report.seconds.items())
-    rate = report.frames / max(report.wall, 1e-6)
+    rate = (report.frames - report.resumed) / max(report.wall, 1e-6)
     click.echo(
         f"{report.frames} frames in {duration(report.wall)} ({rate:.2f} a second): {stages}; "
         f"slowest: {report.slowest_stage}"
     )
+    if report.resumed:
+        click.echo(f"{report.resumed} frames were done before; these times are of the others")
     if report.cuts:
         click.echo(f"{report.cuts} cuts, at which smoothing started anew")
     if report.lost:
         click.echo(f"warning: {report.lost} frames of the source could not be decoded and are lost", err=True)
-    _say_notes(report.notes)
+    say_notes(report.notes)
     click.echo(f"{report.sink}")
 
 
-def _say_notes(notes: list[str]) -> None:
+def say_notes(notes: list[str]) -> None:
+    """What could not be kept, a line each, on stderr."""
     for note in notes:
         click.echo(f"note: {note}", err=True)

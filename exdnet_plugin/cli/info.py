@@ -21,7 +21,7 @@ _PACKAGES = ("torch", "av", "numpy", "opencv-python-headless", "pluggy", "kornia
 def info(what: str, as_json: bool) -> None:
     """Without an argument, versions and devices; with a media file, its streams; `weights` shows the model cards."""
     if what == "weights":
-        _show_weights()
+        _show_weights(as_json)
         return
     facts = _installation() if what == "installation" else _file(Path(what))
     if as_json:
@@ -67,7 +67,7 @@ def _file(path: Path) -> dict[str, Any]:
             "container": source.container.format.name,
             "duration": f"{duration / 1e6:.3f} s" if duration else "not told",
             "size": f"{enhanced.width}x{enhanced.height}",
-            "rate": source.rate or "not told",
+            "rate": source.facts.rate or "not told",
             "pixel format": enhanced.pixel_format,
             "colour as tagged": ", ".join(f"{k} {v}" for k, v in asdict(enhanced.color).items()),
             "colour as converted": ", ".join(f"{k} {v}" for k, v in asdict(resolve(enhanced)).items()),
@@ -75,12 +75,21 @@ def _file(path: Path) -> dict[str, Any]:
         }
 
 
-def _show_weights() -> None:
+def _show_weights(as_json: bool) -> None:
     from exdnet_plugin.exdnet.checkpoint import DEFAULT, load_weights, weights_path
 
     folder = weights_path(DEFAULT).parent
-    for path in sorted(folder.glob("*.safetensors")):
-        click.echo(f"{path.stem}   sha256 {load_weights(path.stem).sha256}\n{path}\n")
-        card = path.with_suffix(".md")
-        if card.is_file():
-            click.echo(card.read_text())
+    rows = [
+        {
+            "name": path.stem,
+            "sha256": load_weights(path.stem).sha256,
+            "file": str(path),
+            "card": path.with_suffix(".md").read_text(),
+        }
+        for path in sorted(folder.glob("*.safetensors"))
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        click.echo(f"{row['name']}   sha256 {row['sha256']}\n{row['file']}\n\n{row['card']}")

@@ -60,19 +60,23 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     try:
         sys.exit(exdnet.main(standalone_mode=False) or 0)
-    except click.exceptions.Abort:
-        _end("stopped; nothing is left half-written", 130)
-    except KeyboardInterrupt:
-        _end("stopped; nothing is left half-written", 130)
+    except click.exceptions.Abort as error:
+        _end(_with_notes("stopped", error.__cause__ or error), 130)
+    except KeyboardInterrupt as error:
+        _end(_with_notes("stopped", error), 130)
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except click.ClickException as error:
         _end(error.format_message(), 2)
     except (ExdnetError, ValueError) as error:
-        _end(str(error), 2)
+        _end(_with_notes(str(error), error), 2)
     except OSError as error:
         _end(f"{error.filename or 'a file'}: {error.strerror or error}", 2)
+
+
+def _with_notes(message: str, error: BaseException) -> str:
+    return "; ".join([message, *getattr(error, "__notes__", [])])
 
 
 def _end(message: str, code: int) -> None:

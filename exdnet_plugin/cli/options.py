@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, TypeVar
 
 import click
@@ -25,3 +27,32 @@ def chain_and_device(command: F) -> F:
 
 
 json_output = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def parse_time(option: str, text: str) -> Fraction:
+    """Seconds of `12.5`, `1:02` or `1:02:03.5`."""
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", text):
+        raise ValueError(f"{option} {text!r}: write seconds, as 12.5, or a time, as 1:02:03.5")
+    seconds = Fraction(0)
+    for part in text.split(":"):
+        seconds = seconds * 60 + Fraction(part)
+    return seconds
+
+
+def parse_rate(text: str) -> Fraction:
+    """Frames a second of `25`, `23.976` or `24000/1001`."""
+    if (
+        not re.fullmatch(r"\d+(\.\d+)?|\d+/\d+", text)
+        or text.endswith("/0")
+        or not 0 < (rate := Fraction(text)) <= 1000
+    ):
+        raise ValueError(f"--cfr {text!r}: write frames a second up to 1000, as 25 or 30000/1001")
+    return rate
+
+
+def parse_bits(text: str) -> int:
+    """Bits a second of `8M`, `800k` or `800000`."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kKM]?)", text)
+    if not match or not (bits := round(float(match[1]) * {"": 1, "k": 1e3, "K": 1e3, "M": 1e6}[match[2]])):
+        raise ValueError(f"--bitrate {text!r}: write bits a second, as 8M, 800k or 800000")
+    return bits

@@ -26,6 +26,8 @@ class Inference:
         constants: the exposure constants that belong to those weights.
         device: where frames are.
         tile: side of a tile in pixels, without halo; None for whole frames. Results agree to 1e-5 whatever it is.
+        continue_edges: let convolutions see a frame's edge pixels repeated beyond it, instead of the published zeros,
+            which draw a line of another colour along the edge.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Inference:
         *,
         device: str = "cpu",
         tile: int | None = None,
+        continue_edges: bool = False,
     ) -> None:
         if tile is not None and tile < 1:
             raise ValueError(f"tile {tile}: a side of at least 1 pixel is needed, or None for whole frames")
@@ -42,15 +45,24 @@ class Inference:
         self._folded = fold(network, constants)
         self._global = network.global_net
         self._tile = tile
+        self._continue_edges = continue_edges
 
     @torch.inference_mode()
     def before_calibration(self, frames: Tensor, range_: Tensor) -> Tensor:
         """The local part of (N, 3, H, W) frames in [0, 1] with their (N, 2) exposure ranges, same shape back."""
-        if self._tile is None:
+        if self._tile is None and not self._continue_edges:
             return before_calibration(self._folded, frames, range_)
+        height, width = frames.shape[2:]
         result = torch.empty_like(frames)
-        for target, source, inner in _tiles(frames.shape[2], frames.shape[3], self._tile):
-            part = before_calibration(self._folded, frames[:, :, source[0], source[1]], range_)
+        for target, source, inner in _tiles(height, width, self._tile or max(height, width)):
+            part = frames[:, :, source[0], source[1]]
+            if self._continue_edges:
+                missing = [HALO - inner[1].start, HALO - (source[1].stop - target[1].stop)]
+                missing += [HALO - inner[0].start, HALO - (source[0].stop - target[0].stop)]
+                part = F.pad(part, missing, mode="replicate")
+                rows, columns = (slice(HALO, HALO + length.stop - length.start) for length in inner)
+                inner = rows, columns
+            part = before_calibration(self._folded, part, range_)
             result[:, :, target[0], target[1]] = part[:, :, inner[0], inner[1]]
         return result
 

@@ -8,49 +8,12 @@ from typing import Any, cast
 import av
 import numpy as np
 from av.video.format import VideoFormat
+from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 from exdnet_plugin.pixel_format import pixel_format
-from exdnet_plugin.stream_info import ColorFacts, Range
 
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
-
-# H.273's code points, as FFmpeg counts and names them.
-MATRICES = {
-    0: "rgb", 1: "bt709", 2: "unspecified", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco",
-    9: "bt2020nc", 10: "bt2020c", 11: "smpte2085", 12: "chroma-derived-nc", 13: "chroma-derived-c", 14: "ictcp",
-    15: "ipt-c2",
-}  # fmt: skip
-PRIMARIES = {
-    1: "bt709", 2: "unspecified", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film", 9: "bt2020",
-    10: "smpte428", 11: "smpte431", 12: "smpte432", 22: "jedec-p22",
-}  # fmt: skip
-TRANSFERS = {
-    1: "bt709", 2: "unspecified", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "linear", 9: "log100",
-    10: "log316", 11: "iec61966-2-4", 12: "bt1361e", 13: "iec61966-2-1", 14: "bt2020-10", 15: "bt2020-12",
-    16: "smpte2084", 17: "smpte428", 18: "arib-std-b67",
-}  # fmt: skip
-RANGES: dict[int, Range] = {0: "unspecified", 1: "limited", 2: "full"}
-
-
-def color_facts(tagged: Any) -> ColorFacts:
-    """The colour facts of a codec context or frame. PyAV tells no chroma site, so that stays unspecified."""
-    return ColorFacts(
-        matrix=_name(MATRICES, tagged.colorspace),
-        primaries=_name(PRIMARIES, tagged.color_primaries),
-        transfer=_name(TRANSFERS, tagged.color_trc),
-        range=RANGES.get(int(tagged.color_range), "unspecified"),
-    )
-
-
-def _name(table: dict[int, str], code: int) -> str:
-    return table.get(int(code), f"code {int(code)}")
-
-
-def copy_color_tags(source: Any, target: Any) -> None:
-    """Tags as they came, from a codec context or frame to another."""
-    for tag in ("colorspace", "color_primaries", "color_trc", "color_range"):
-        setattr(target, tag, int(getattr(source, tag)))
 
 
 def workable_format(name: str) -> str:
@@ -87,11 +50,25 @@ def _plane(frame: av.VideoFrame, index: int) -> Plane:
     return cast(Plane, values.reshape(height, width, channels[0]) if channels else values)
 
 
-def frame_from_planes(planes: Sequence[Plane], like: av.VideoFrame) -> av.VideoFrame:
-    """A new frame with these planes and every fact of another: time, colour, picture structure."""
-    frame = av.VideoFrame(like.width, like.height, like.format.name)
+def frame_from_planes(planes: Sequence[Plane], decoded: av.VideoFrame) -> av.VideoFrame:
+    """A decoded frame with other planes. Every other fact of it stays: time, colour, fields, captions, light levels."""
+    own = frame_planes(decoded)
+    planes = [
+        plane.copy() if np.may_share_memory(plane, old) else plane for plane, old in zip(planes, own, strict=True)
+    ]
+    decoded.make_writable()  # the decoder still predicts from what it holds; the old planes may be gone now
     for index, plane in enumerate(planes):
-        _plane(frame, index)[...] = plane
-    frame.pts, frame.time_base, frame.duration = like.pts, like.time_base, like.duration
-    copy_color_tags(like, frame)
+        _plane(decoded, index)[...] = plane
+    decoded.pict_type = PictureType.NONE  # the encoder places its own keyframes
+    return decoded
+
+
+def reformatted(frame: av.VideoFrame, pixel_format: str, size: tuple[int, int] | None = None) -> av.VideoFrame:
+    """The frame itself where it is of that format and size, else converted by swscale with its times kept."""
+    width, height = size or (frame.width, frame.height)
+    if (frame.format.name, frame.width, frame.height) == (pixel_format, width, height):
+        return frame
+    pts, time_base, duration = frame.pts, frame.time_base, frame.duration
+    frame = frame.reformat(width=width, height=height, format=pixel_format)
+    frame.pts, frame.time_base, frame.duration = pts, time_base, duration
     return frame

@@ -1,22 +1,20 @@
-"""A video file as a sink: enhanced frames encoded, every other stream copied packet for packet.
+"""A video file as a sink: enhanced video from a packet log, and every other stream copied packet for packet.
 
-The file is written beside its name and renamed at the end, so that the name never shows half a file.
+The file is written at the end of a job, beside its name, and renamed: the name never shows half a file.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
-from difflib import get_close_matches
 from fractions import Fraction
+from heapq import merge
 from pathlib import Path
+from typing import Any
 
 import av
-from av.codec import Codec
-from av.codec.codec import UnknownCodecError
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
@@ -24,30 +22,15 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
-from exdnet_plugin.media.frames import copy_color_tags
-from exdnet_plugin.media.source import VideoSource
-from exdnet_plugin.pixel_format import pixel_format
-from exdnet_plugin.whole_file import REMEDY, beside
+from exdnet_plugin.media.encoding import Encoding, check_opened, refused
+from exdnet_plugin.media.packet_log import PacketLog
+from exdnet_plugin.media.source import VideoSource, open_media
+from exdnet_plugin.whole_file import REMEDY
 
 CONTAINERS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".flv", ".nut", ".mxf", ".mpg", ".ogv"}
 )
-_DEFAULT_CRF = {"libx264": "18", "libx265": "20", "libvpx-vp9": "30", "libsvtav1": "28"}
-_DEFAULT_OPTIONS = {
-    "libx264": {"preset": "medium"},
-    "libx265": {"preset": "medium", "x265-params": "log-level=error"},
-    "libvpx-vp9": {"b": "0", "cpu-used": "4", "row-mt": "1"},
-    "libsvtav1": {"preset": "8"},
-}
-
-
-@dataclass(frozen=True)
-class EncodingOptions:
-    """How the sink's video is encoded. None leaves the choice to the container and the source's depth."""
-
-    codec: str | None = None
-    crf: float | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
+_APPLE = (".mp4", ".mov", ".m4v")
 
 
 class VideoSink:
@@ -55,89 +38,58 @@ class VideoSink:
 
     Args:
         path: the file; its suffix chooses the container.
-        source: what size, time base, colour tags, rotation, metadata and other streams are taken from.
-        encoding: the encoder's settings.
-        overwrite: replace a file that is there.
+        hidden: where it is written until it is whole, in the same file system.
+        source: what metadata, rotation and the other streams are taken from.
+        encoding: how its video is encoded.
 
     Raises:
-        MediaError: the path cannot be written, is the source, or its suffix or codec is unknown.
+        MediaError: the path cannot be written, or the encoder or the container refuses.
+
+    Attributes:
+        notes: what could not be kept, a line each.
     """
 
-    def __init__(
-        self, path: Path, source: VideoSource, encoding: EncodingOptions | None = None, *, overwrite: bool = False
-    ) -> None:
-        check_sink(path, source.path, CONTAINERS, overwrite=overwrite)
-        self.path, self.notes = path, list[str]()
-        self._beside = beside(path)
+    def __init__(self, path: Path, hidden: Path, source: VideoSource, encoding: Encoding) -> None:
+        self.path, self.encoding = path, encoding
+        self.notes = list(encoding.notes)
+        self._hidden, self._source = hidden, source
         self._copied: dict[int, Stream] = {}
         try:
-            self._container: OutputContainer = av.open(str(self._beside), "w")
+            self._container: OutputContainer = av.open(str(hidden), "w")
         except (FFmpegError, OSError) as error:
             raise MediaError(f"{path} cannot be written: {error.strerror}. {REMEDY}") from None
         try:
-            self._video = self._add_video(source, encoding or EncodingOptions())
-            self._copy_facts(source)
+            self._video = self._add_video()
+            self._copy_facts()
             self._start()
         except BaseException:
             self.abort()
             raise
 
-    def _start(self) -> None:
-        """Open the encoder and the file, so that a wrong option or folder is told before any work is done."""
-        try:
-            self._container.start_encoding()
-        except OSError as error:  # FFmpeg's errors are of this kind too where they are the system's
-            raise MediaError(f"{self.path} cannot be written: {error.strerror}. {REMEDY}") from None
-        except FFmpegError as error:
-            name = self._video.codec_context.name
-            raise MediaError(f"encoder {name} refuses its settings ({error.strerror}); check crf and options") from None
-        for unused in self._video.codec_context.options:  # FFmpeg leaves what it does not know
-            raise MediaError(_unknown_option(self._video.codec_context, unused))
+    @property
+    def video(self) -> VideoCodecContext:
+        """The context under whose header the packets of every encoder go."""
+        return self._video.codec_context
 
-    def _add_video(self, source: VideoSource, encoding: EncodingOptions) -> VideoStream:
-        name = encoding.codec or _default_codec(self.path.suffix.lower(), source)
+    def encoder(self) -> VideoCodecContext:
+        """A new encoder for a part of the video, which starts with a keyframe."""
+        return self.encoding.encoder(self.video)
+
+    def _add_video(self) -> VideoStream:
+        encoding = self.encoding
         try:
-            codec = Codec(name, "w")
-        except UnknownCodecError:
-            raise MediaError(
-                f"codec {name!r} is not in this build of FFmpeg; "
-                "try libx264, libx265, libsvtav1, libvpx-vp9, ffv1 or prores"
-            ) from None
-        crf = {"crf": f"{encoding.crf:g}"} if encoding.crf is not None else {}
-        if name in _DEFAULT_CRF:
-            crf = crf or {"crf": _DEFAULT_CRF[name]}
-        options = {**_DEFAULT_OPTIONS.get(codec.name, {}), **crf, **encoding.options}
-        stream = self._container.add_stream(codec.name, rate=source.rate or Fraction(25), options=options)
+            stream = self._container.add_stream(encoding.codec, rate=encoding.rate)
+        except ValueError:
+            raise MediaError(f"{self.path.suffix} does not take {encoding.codec}; .mkv would") from None
         assert isinstance(stream, VideoStream)
-        context = stream.codec_context
-        stream.width, stream.height = source.info.width, source.info.height
-        stream.pix_fmt = self._pixel_format(codec, source)
-        stream.time_base = context.time_base = source.stream.time_base or Fraction(1, 90000)
-        if source.stream.sample_aspect_ratio:
-            context.sample_aspect_ratio = source.stream.sample_aspect_ratio
-        copy_color_tags(source.stream.codec_context, context)
-        if codec.name == "libx265" and self.path.suffix.lower() in (".mp4", ".mov", ".m4v"):
+        encoding.configure(stream.codec_context)
+        stream.time_base = encoding.time_base
+        if encoding.codec == "libx265" and self.path.suffix.lower() in _APPLE:
             stream.codec_tag = "hvc1"  # what Apple's players ask for
         return stream
 
-    def _pixel_format(self, codec: Codec, source: VideoSource) -> str:
-        """The source's format where the encoder takes it, else the nearest that it does."""
-        taken = [video_format.name for video_format in codec.video_formats or []]
-        wanted = pixel_format(source.info.pixel_format)
-        odd = codec.name in ("libx264", "libx265") and bool(source.info.width % 2 or source.info.height % 2)
-        if (wanted.name in taken or not taken) and not (odd and wanted.log2_chroma != (0, 0)):
-            return wanted.name
-        deep = wanted.depth > 8
-        chroma = "444" if odd or (wanted.family == "rgb" and codec.name == "ffv1") else "420"
-        names = [f"yuv{chroma}p{suffix}" for suffix in (("10le", "12le", "") if deep else ("",))] + taken
-        choice = next(name for name in names if name in taken)
-        self.notes.append(
-            f"{wanted.name} is encoded as {choice}: "
-            f"{codec.name} does not take it at {source.info.width}x{source.info.height}"
-        )
-        return choice
-
-    def _copy_facts(self, source: VideoSource) -> None:
+    def _copy_facts(self) -> None:
+        source = self._source
         self._container.metadata.update(
             {k: v for k, v in source.container.metadata.items() if k not in _CONTAINER_KEYS}
         )
@@ -145,7 +97,7 @@ class VideoSink:
         self._video.disposition = source.stream.disposition
         if source.rotation:
             self._video.set_display_rotation(source.rotation)
-        if chapters := source.container.chapters():
+        if chapters := _chapters(source):
             self._container.set_chapters(chapters)
         for stream in source.others:
             if not _is_made_anew(stream, bool(chapters)):
@@ -167,60 +119,89 @@ class VideoSink:
         copy.time_base = stream.time_base
         self._copied[stream.index] = copy
 
-    def write(self, item: av.VideoFrame | Packet[Stream]) -> None:
-        """Encode a frame or copy a packet. MediaError when the disk is full or the encoder refuses."""
+    def _start(self) -> None:
+        """Open the encoder and the file, so that a wrong option or folder is told before any work is done."""
         try:
-            if isinstance(item, av.VideoFrame):
-                self._encode(item)
-            elif item.stream.index in self._copied:
-                item.stream = self._copied[item.stream.index]
-                self._container.mux(item)
-        except (FFmpegError, OSError) as error:
-            raise MediaError(
-                f"{self.path} cannot be written: {error.strerror or error}. "
-                "Free some space or choose another folder or codec"
-            ) from error
+            self._container.start_encoding()
+        except OSError as error:  # FFmpeg's errors are of this kind too where they are the system's
+            raise MediaError(f"{self.path} cannot be written: {error.strerror}. {REMEDY}") from None
+        except FFmpegError as error:
+            raise refused(self.video, error) from None
+        check_opened(self.video)
 
-    def _encode(self, frame: av.VideoFrame) -> None:
-        if frame.format.name != self._video.pix_fmt:
-            pts, time_base, duration = frame.pts, frame.time_base, frame.duration
-            frame = frame.reformat(format=self._video.pix_fmt)
-            frame.pts, frame.time_base, frame.duration = pts, time_base, duration
-        self._container.mux(self._video.encode(frame))
-
-    def finish(self) -> None:
-        """Flush the encoder, write the index and give the file its name."""
+    def finish(self, log: PacketLog) -> None:
+        """Join the video in the log and the source's other streams, write the index and give the file its name."""
         try:
-            self._container.mux(self._video.encode(None))
+            for packet in self._joined(log):
+                self._container.mux(packet)
             self._container.close()
-            os.replace(self._beside, self.path)
+            os.replace(self._hidden, self.path)
         except (FFmpegError, OSError) as error:
             self.abort()
-            raise MediaError(
-                f"{self.path} cannot be finished: {error.strerror or error}. Free some space or choose another folder"
-            ) from error
+            raise MediaError(f"{self.path} cannot be written: {error.strerror or error}. {REMEDY}") from error
+
+    def _joined(self, log: PacketLog) -> Iterator[Packet[Any]]:
+        """Packets of all streams, by time."""
+        start = self._source.excerpt.start
+        shift = round(self._source.origin / self.encoding.time_base) if start and not self.encoding.cfr else 0
+        video = (_shifted(packet, shift) for packet in log.packets(self._video, self.encoding.time_base))
+        with open_media(self._source.path) as container:
+            yield from merge(video, self._others(container), key=_seconds)
+
+    def _others(self, container: InputContainer) -> Iterator[Packet[Any]]:
+        """Packets of the copied streams within the excerpt, whose start is their new 0 where one was asked for."""
+        if not self._copied:
+            return
+        start, end = self._source.origin, self._source.excerpt.end
+        cut = bool(self._source.excerpt.start)
+        last = None if end is None else start + end - self._source.excerpt.start
+        with suppress(FFmpegError):  # a source that is cut off: the frames' reader has told so
+            for packet in container.demux([container.streams[index] for index in self._copied]):
+                if packet.dts is None or not packet.size:
+                    continue
+                base = packet.time_base
+                seconds = (packet.dts if packet.pts is None else packet.pts) * base
+                if (cut and seconds < start) or (last is not None and seconds >= last):
+                    continue
+                packet.stream = self._copied[packet.stream.index]
+                yield _shifted(packet, round(start / base) if cut else 0)
 
     def abort(self) -> None:
         """Leave nothing behind."""
         with suppress(FFmpegError, OSError, ValueError):  # the trailer of what is thrown away
             self._container.close()
-        self._beside.unlink(missing_ok=True)
-
-
-def _unknown_option(context: VideoCodecContext, name: str) -> str:
-    known = {
-        option.name
-        for group in (context.supported_options.generic, context.supported_options.private)
-        for option in group
-    }
-    near = get_close_matches(name, known, 3, 0.5)
-    return f"encoder {context.name} has no option {name!r}; " + (
-        f"near it are {', '.join(near)}" if near else f"`ffmpeg -h encoder={context.name}` lists them"
-    )
+        self._hidden.unlink(missing_ok=True)
 
 
 _CONTAINER_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
 _STREAM_KEYS = frozenset({"encoder", "vendor_id", "DURATION", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"})
+
+
+def _shifted(packet: Packet[Any], ticks: int) -> Packet[Any]:
+    if ticks:
+        packet.pts = None if packet.pts is None else packet.pts - ticks
+        packet.dts = None if packet.dts is None else packet.dts - ticks
+    return packet
+
+
+def _seconds(packet: Packet[Any]) -> Fraction:
+    return (packet.dts or 0) * (packet.time_base or Fraction(1))
+
+
+def _chapters(source: VideoSource) -> list[Any]:
+    """The chapters within the excerpt, with times from its start."""
+    chapters, excerpt = source.container.chapters(), source.excerpt
+    if not excerpt.start and excerpt.end is None:
+        return chapters
+    kept = []
+    for chapter in chapters:
+        base = chapter["time_base"] or Fraction(1)
+        start, end = chapter["start"] * base, chapter["end"] * base
+        start, end = max(start, excerpt.start), end if excerpt.end is None else min(end, excerpt.end)
+        if start < end:
+            times = {"start": round((start - excerpt.start) / base), "end": round((end - excerpt.start) / base)}
+            kept.append({**chapter, **times})
+    return kept
 
 
 def _is_made_anew(stream: Stream, chapters: bool) -> bool:
@@ -230,22 +211,11 @@ def _is_made_anew(stream: Stream, chapters: bool) -> bool:
     return (chapters and getattr(stream, "name", None) == "bin_data") or "timecode" in stream.metadata
 
 
-def _default_codec(suffix: str, source: VideoSource) -> str:
-    deep = pixel_format(source.info.pixel_format).depth > 8
-    if suffix == ".webm":
-        return "libsvtav1" if deep else "libvpx-vp9"
-    if suffix == ".ogv":
-        return "libtheora"
-    if suffix in (".mpg", ".mxf"):
-        return "mpeg2video"
-    return "libx265" if deep else "libx264"
-
-
 def check_sink(path: Path, source: Path, suffixes: frozenset[str], *, overwrite: bool) -> None:
     """Refuse a sink that is the source, is there already, has no folder, or an unknown suffix."""
     if path.suffix.lower() not in suffixes:
         known = ", ".join(sorted(suffixes))
-        raise MediaError(f"{path} has the unknown extension {path.suffix!r}; known are {known}")
+        raise MediaError(f"{path} has the extension {path.suffix!r}, but a sink for {source.name} needs one of {known}")
     if not path.parent.is_dir():
         raise MediaError(f"{path}: the folder {path.parent} does not exist; make it first")
     if path.is_dir():

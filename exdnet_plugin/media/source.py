@@ -1,12 +1,12 @@
-"""A video file as a source: decoded frames of one stream, packets of all others, in the file's order."""
+"""A video file as a source: decoded frames of one stream, and packets of all others."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeAlias
 
 import av
 from av.container import InputContainer
@@ -16,12 +16,28 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
-from exdnet_plugin.media.frames import color_facts, workable_format
+from exdnet_plugin.media.facts import ColorTags, VideoFacts, chroma_site
+from exdnet_plugin.media.fields import deinterlaced, has_fields
+from exdnet_plugin.media.frames import reformatted, workable_format
 from exdnet_plugin.stream_info import StreamInfo
 
 log = logging.getLogger(__name__)
-Item: TypeAlias = "av.VideoFrame | Packet[Stream]"
 MAX_PIXELS = 1 << 28  # 16384 x 16384: more is a broken header
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Which part of a file is taken: seconds from its first frame; None is to the end."""
+
+    start: Fraction = Fraction(0)
+    end: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        if self.start < 0 or (self.end is not None and self.end <= self.start):
+            raise ValueError(
+                f"from {float(self.start):g} s to {'the end' if self.end is None else f'{float(self.end):g} s'} is "
+                "no part of a file; the start must be 0 or more and before the end"
+            )
 
 
 class VideoSource:
@@ -30,45 +46,71 @@ class VideoSource:
     Args:
         path: the file.
         device: where frames will be processed; goes into `info`.
+        stream: which video stream to decode, counted from 0 among them; None is the file's default one.
+        excerpt: which part of it.
+        deinterlace: make whole frames of fields.
 
     Raises:
-        MediaError: the file is missing, empty, no media, or has no video.
+        MediaError: the file is missing, empty, no media, has no such video, or nothing in the excerpt.
 
     Attributes:
-        info: what the stream is.
+        facts: what the sink must tell again.
+        info: the pictures that are filtered: frames or, of interlaced video, fields.
         rotation: by how many degrees players turn the frames, from the first one.
-        lost: frames that were announced and could not be decoded, once `items` has ended.
+        lost: frames that were announced and could not be decoded, once `frames` has ended.
         notes: what was not as it should be, a line each.
     """
 
-    def __init__(self, path: Path, *, device: str = "cpu") -> None:
-        self.path = path
-        self.container = _open(path)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        device: str = "cpu",
+        stream: int | None = None,
+        excerpt: Excerpt | None = None,
+        deinterlace: bool = False,
+    ) -> None:
+        self.path, self._deinterlace = path, deinterlace
+        self.excerpt = excerpt or Excerpt()
+        self.container = open_media(path)
         self.lost = 0
         self.notes: list[str] = []
-        self._decoded = self._broken = 0
+        self._decoded = self._broken = self._hidden = 0
+        self._last_pts: int | None = None
         try:
-            self.stream = self._choose_stream()
+            self.stream = self._choose_stream(stream)
             self.stream.thread_type = "AUTO"
-            self.info = self._stream_info(device)
-            self._ahead, self._rest = self._first_items()
+            self.facts = self._facts()
+            self._ahead, self._rest = self._first_frame()
         except BaseException:
             self.container.close()
             raise
+        self.info = StreamInfo(
+            self.facts.width,
+            self.facts.height // self.fields,
+            self.facts.pixel_format,
+            self.facts.rate and self.facts.rate * self.fields,
+            self.facts.tags.names(self.facts.chroma_site),
+            device,
+        )
 
-    def _choose_stream(self) -> VideoStream:
-        """The stream to enhance: the default one, then the one of most pixels; never a cover picture."""
+    def _choose_stream(self, wanted: int | None) -> VideoStream:
+        """The stream asked for, or the default one, then the one of most pixels; never a cover picture."""
         streams = [
             stream for stream in self.container.streams.video if not stream.disposition & Disposition.attached_pic
         ]
         if not streams:
             kinds = ", ".join(sorted({stream.type for stream in self.container.streams})) or "nothing"
             raise MediaError(f"{self.path} has no video stream (it holds {kinds}); give a file with video")
+        if wanted is not None:
+            if not 0 <= wanted < len(streams):
+                raise MediaError(f"{self.path} has no video stream {wanted}; there are 0 to {len(streams) - 1}")
+            return streams[wanted]
         return max(
             streams, key=lambda stream: (bool(stream.disposition & Disposition.default), stream.width * stream.height)
         )
 
-    def _stream_info(self, device: str) -> StreamInfo:
+    def _facts(self) -> VideoFacts:
         context = self.stream.codec_context
         if context.pix_fmt is None or not context.width or not context.height:
             raise MediaError(
@@ -79,25 +121,38 @@ class VideoSource:
             raise MediaError(
                 f"{self.path} claims frames of {context.width}x{context.height}; at most {MAX_PIXELS} pixels are taken"
             )
-        return StreamInfo(
-            context.width, context.height, workable_format(context.pix_fmt), self.rate, color_facts(context), device
+        return VideoFacts(
+            width=context.width,
+            height=context.height,
+            pixel_format=workable_format(context.pix_fmt),
+            time_base=self.stream.time_base or Fraction(1, 90000),
+            rate=self.stream.average_rate or self.stream.guessed_rate or None,
+            sample_aspect_ratio=self.stream.sample_aspect_ratio or None,
+            tags=ColorTags.of(context),
+            chroma_site=chroma_site(self.path, self.stream),
+            field_order=int(context.field_order),
         )
 
-    def _first_items(self) -> tuple[list[Item], Iterator[Item]]:
-        """Items up to the first frame, which tells what the container does not, and those behind it."""
-        ahead: list[Item] = []
-        rest = self._all_items()
-        for item in rest:
-            ahead.append(item)
-            if isinstance(item, av.VideoFrame):
-                self.rotation = item.rotation
-                return ahead, rest
-        raise MediaError(f"{self.path} holds no video frame that can be decoded; the file is cut off or broken")
+    def _first_frame(self) -> tuple[list[av.VideoFrame], Iterator[av.VideoFrame]]:
+        """The first frame, which tells what the container does not, and those behind it."""
+        rest = self._decoded_frames()
+        frame = next(rest, None)
+        if frame is None:
+            raise MediaError(f"{self.path} holds no video frame that can be decoded; the file is cut off or broken")
+        self.rotation = frame.rotation
+        self.facts = self.facts.with_first_frame(frame)
+        self.origin = Fraction(frame.pts or 0) * self.facts.time_base + self.excerpt.start
+        self.notes += [f"{what} is left out: it describes the pictures as they were" for what in self.facts.dropped]
+        return [frame], rest
 
     @property
-    def rate(self) -> Fraction | None:
-        """Frames a second as the container tells, None where it does not."""
-        return self.stream.average_rate or self.stream.guessed_rate or None
+    def fields(self) -> int:
+        """How many pictures a frame holds: 2 where it is interlaced and splits into fields, else 1."""
+        return 2 if self.facts.interlaced and has_fields(self.facts.pixel_format, self.facts.height) else 1
+
+    @property
+    def _whole(self) -> bool:
+        return self.excerpt == Excerpt()
 
     @property
     def others(self) -> list[Stream]:
@@ -107,71 +162,123 @@ class VideoSource:
     @property
     def expected_frames(self) -> int | None:
         """How many frames there are, as announced or by duration and rate; None where neither is told."""
-        if self.stream.frames:
-            return self.stream.frames
-        if self.rate and self.container.duration:
-            return max(1, round(self.container.duration * self.rate / av.time_base))
-        return None
+        rate, stream = self.facts.rate, self.stream
+        seconds = Fraction(self.container.duration, av.time_base) if self.container.duration else None
+        if stream.duration and stream.time_base:
+            seconds = stream.duration * stream.time_base
+        end = self.excerpt.end if seconds is None else min(seconds, self.excerpt.end or seconds)
+        by_time = max(1, round((end - self.excerpt.start) * rate)) if rate and end else None
+        counts = [count for count in (by_time, stream.frames) if count]
+        return min(counts, default=None)
 
-    def items(self) -> Iterator[Item]:
-        """Frames of the chosen stream, with pts and of `info`'s size and format, and packets of the others. Once only.
+    def frames(self, behind: int | None = None, skipped: int = 0) -> Iterator[av.VideoFrame]:
+        """Frames of the excerpt, with strictly rising pts, of one size and format. Once only.
 
         Packets that cannot be decoded are passed over and counted: a truncated file yields all that can be had.
+
+        Args:
+            behind: go on behind the frame of this pts, for a job that was stopped.
+            skipped: how many frames of the excerpt end with that one.
         """
+        frames = self._behind(behind, skipped) if behind is not None else self._from_start()
+        for frame in frames:
+            seconds = (frame.pts or 0) * self.facts.time_base - self.origin
+            if self.excerpt.end is not None and seconds >= self.excerpt.end - self.excerpt.start:
+                return
+            yield frame
+
+    def _from_start(self) -> Iterator[av.VideoFrame]:
+        first = self.origin / self.facts.time_base
+        if self.excerpt.start:
+            yield from (frame for frame in self._sought(int(first)) if (frame.pts or 0) >= first)
+            return
         while self._ahead:
             yield self._ahead.pop(0)
         yield from self._rest
 
-    def _all_items(self) -> Iterator[Item]:
+    def _behind(self, pts: int, skipped: int) -> Iterator[av.VideoFrame]:
+        """Frames behind the one of a pts: from the keyframe before it or, where times cannot be trusted, counted."""
+        found = False
+        for frame in self._sought(pts):
+            if found:
+                yield frame
+            elif frame.pts == pts:
+                found = True
+            elif (frame.pts or 0) > pts:
+                break
+        if found:
+            return
+        self.container.close()
+        again = VideoSource(self.path, excerpt=self.excerpt, stream=self._number, deinterlace=self._deinterlace)
+        self.container, self.stream = again.container, again.stream
+        frames = again.frames()
+        for _ in range(skipped):
+            next(frames, None)
+        yield from frames
+
+    @property
+    def _number(self) -> int:
+        videos = [s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic]
+        return next(i for i, stream in enumerate(videos) if stream.index == self.stream.index)
+
+    def _sought(self, pts: int) -> Iterator[av.VideoFrame]:
+        self._rest.close()  # type: ignore[attr-defined]  # a generator
+        self._last_pts = None
+        self.container.seek(pts, stream=self.stream, backward=True)
+        return self._decoded_frames()
+
+    def _decoded_frames(self) -> Iterator[av.VideoFrame]:
+        frames = self._all_frames()
+        return deinterlaced(frames, self.stream) if self._deinterlace else frames
+
+    def _all_frames(self) -> Iterator[av.VideoFrame]:
         try:
             for packet in self._demux():
-                if packet.stream.index != self.stream.index:
-                    if packet.dts is not None:
-                        yield packet
-                else:
-                    yield from self._decode(packet)
+                yield from self._decode(packet)
             yield from self._decode(None)
         finally:
-            announced = self.stream.frames or self._decoded + self._broken
-            self.lost = max(announced - self._decoded, 0)
+            announced = (self.stream.frames or self._decoded + self._broken + self._hidden) - self._hidden
+            self.lost = max(announced - self._decoded, 0) if self._whole else self._broken
 
-    def _demux(self) -> Iterator[Packet[Stream]]:
+    def _demux(self) -> Iterator[Packet[VideoStream]]:
         try:
-            yield from (packet for packet in self.container.demux() if packet.size)
+            for packet in self.container.demux(self.stream):
+                self._hidden += packet.is_discard  # an edit list's run-up: decoded, never shown
+                if packet.size:
+                    yield packet
         except FFmpegError as error:
-            self.notes.append(f"{self.path.name} is cut off or broken: {error.strerror}")
+            self._note_once(f"{self.path.name} is cut off or broken: {error.strerror}")
 
-    def _decode(self, packet: Packet[Stream] | None) -> Iterator[av.VideoFrame]:
+    def _decode(self, packet: Packet[VideoStream] | None) -> Iterator[av.VideoFrame]:
         try:
             frames = self.stream.codec_context.decode(packet)
         except FFmpegError as error:
-            if packet is None:
-                return
-            self._broken += 1
-            log.debug("packet at %s cannot be decoded: %s", packet.pts, error)
+            if packet is not None:
+                self._broken += 1
+                log.debug("packet at %s cannot be decoded: %s", packet.pts, error)
             return
         for frame in frames:
             yield self._normal(frame)
 
     def _normal(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """A frame with a pts, of the stream's first size, in a format that our colour room handles."""
-        frame.time_base = frame.time_base or self.stream.time_base  # frames flushed at the end come without
+        """A frame with a pts behind the last one's, of the stream's size, in a format that our colour room handles."""
+        facts = self.facts
+        frame.time_base = frame.time_base or facts.time_base  # frames flushed at the end come without
         if frame.pts is None:
-            rate = self.rate or Fraction(25)
-            frame.pts = round(self._decoded / (rate * (self.stream.time_base or 1 / rate)))
+            frame.pts = round(self._decoded / ((facts.rate or 25) * facts.time_base))
             self._note_once("frames carry no time; they are spaced by the stream's rate")
+        if self._last_pts is not None and frame.pts <= self._last_pts:
+            frame.pts = self._last_pts + 1
+            self._note_once("frames share a time or run backwards; each is shown a tick behind the one before")
+        self._last_pts = frame.pts
         self._decoded += 1
-        info = self.info
-        if (frame.width, frame.height) != (info.width, info.height):
+        if (frame.width, frame.height) != (facts.width, facts.height):
             self._note_once(
-                f"frames change size to {frame.width}x{frame.height}; they are scaled to {info.width}x{info.height}"
+                f"frames change size to {frame.width}x{frame.height}; they are scaled to {facts.width}x{facts.height}"
             )
-        elif frame.format.name == info.pixel_format:
-            return frame
-        pts, time_base, duration = frame.pts, frame.time_base, frame.duration
-        frame = frame.reformat(width=info.width, height=info.height, format=info.pixel_format)
-        frame.pts, frame.time_base, frame.duration = pts, time_base, duration
-        return frame
+        elif ColorTags.of(frame) != facts.tags and self._decoded > 1:
+            self._note_once("colour tags change on the way; the first ones are taken for all frames")
+        return reformatted(frame, facts.pixel_format, (facts.width, facts.height))
 
     def _note_once(self, note: str) -> None:
         if note not in self.notes:
@@ -188,7 +295,8 @@ class VideoSource:
         self.close()
 
 
-def _open(path: Path) -> InputContainer:
+def open_media(path: Path) -> InputContainer:
+    """Open a media file; MediaError with what is wrong and what to do when it is none."""
     if not path.exists():
         raise MediaError(f"{path} does not exist; check the path")
     if path.is_dir():

@@ -6,54 +6,66 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
-import av
-
-from exdnet_plugin.frame_filter import FrameFilter
+from exdnet_plugin.frame_filter import FrameFilter, State
+from exdnet_plugin.media.fields import split, woven
 from exdnet_plugin.media.frames import frame_from_planes, frame_planes
 from exdnet_plugin.media.sink import VideoSink
-from exdnet_plugin.media.source import Item, VideoSource
+from exdnet_plugin.media.source import VideoSource
+from exdnet_plugin.media.timing import Shown, at_constant_rate, at_own_times
 from exdnet_plugin.pipeline.prefetch import prefetch
+from exdnet_plugin.pipeline.segments import SEGMENT, Finished, Segments
 from exdnet_plugin.pipeline.stages import StageClock
+from exdnet_plugin.pipeline.work import Work, read_frame
 from exdnet_plugin.report import Report
 
 QUEUE = 4  # frames between two stages: what memory follows
-Progress = Callable[[int], None]
+OnStop = Literal["keep", "partial", "discard"]
+Tell = Callable[[int], None]
 
 
-def run(source: VideoSource, frame_filter: FrameFilter, sink: VideoSink, progress: Progress | None = None) -> Report:
-    """Run a whole file; the sink gets its name when all went well, and leaves nothing behind when not.
+def run(
+    source: VideoSource,
+    frame_filter: FrameFilter,
+    sink: VideoSink,
+    work: Work,
+    *,
+    tell: Tell | None = None,
+    on_stop: OnStop = "keep",
+) -> Report:
+    """Run a whole file, or what is left of it; the sink gets its name when all went well.
 
     Args:
-        source, frame_filter, sink: opened; the filter and the sink are closed here, the source by its owner.
-        progress: told the number of frames written, after each.
+        source, frame_filter, sink, work: opened; all but the source are closed here.
+        tell: told the number of frames done, after each.
+        on_stop: what becomes of an unfinished job: `keep` its work to be resumed, write a playable `partial` file
+            under a name that says so, or `discard` it.
 
     Raises:
         MediaError: the sink cannot be written.
         Whatever a processor raises, as it is.
     """
-    clock, started = StageClock("decode", "filter", "encode"), time.perf_counter()
-    report = Report(seconds=clock.seconds, sink=sink.path)
-    decoded = clock.stage("decode", lambda _: source.items(), ())
-    filtered = clock.stage(
-        "filter", lambda items: _filtered(frame_filter, items), prefetch(decoded, QUEUE, name="decode")
-    )
+    clock, started = StageClock("decode", "filter", "encode", "write"), time.perf_counter()
+    progress = work.progress
+    report = Report(frames=progress.encoded, resumed=progress.frames, sink=sink.path)
     finished = False
     try:
-        with closing(
-            clock.stage("encode", lambda items: _written(sink, items), prefetch(filtered, QUEUE, name="filter"))
-        ) as written:  # type: ignore[type-var]  # a generator
-            for _ in written:
-                report.frames += 1
-                if progress:
-                    progress(report.frames)
-        sink.finish()
+        segments = Segments(sink, work, flush=on_stop == "partial")
+        with closing(_stages(source, frame_filter, segments, work, clock)) as done:  # type: ignore[type-var]  # a generator
+            for number in done:
+                report.frames = number
+                progress.seconds = dict(clock.seconds)
+                if tell:
+                    tell(number)
+        _write(sink, work, clock)
         finished = True
+    except BaseException as error:
+        error.add_note(_stopped(source, sink, work, on_stop))
+        raise
     finally:
-        if not finished:
-            sink.abort()
+        sink.abort() if not finished else work.remove()
+        report.seconds = clock.seconds
         report.lost = source.lost
         report.wall = time.perf_counter() - started
         report.notes = [*source.notes, *sink.notes]
@@ -61,37 +73,71 @@ def run(source: VideoSource, frame_filter: FrameFilter, sink: VideoSink, progres
     return report
 
 
-def _filtered(frame_filter: FrameFilter, items: Iterator[Item]) -> Iterator[Item]:
-    """Frames through the filter; packets of other streams pass by, in front of frames that are still in flight."""
-    in_flight: deque[av.VideoFrame] = deque()
-    passing: deque[Item] = deque()
-
-    def frames() -> Iterator[tuple[list[Any], float]]:
-        for item in items:
-            if isinstance(item, av.VideoFrame):
-                in_flight.append(item)
-                yield frame_planes(item), _seconds(item)
-            else:
-                passing.append(item)
-
-    for planes in frame_filter.run(frames()):
-        yield from _drained(passing)
-        yield frame_from_planes(planes, in_flight.popleft())
-    yield from _drained(passing)
+def _stages(
+    source: VideoSource, frame_filter: FrameFilter, segments: Segments, work: Work, clock: StageClock
+) -> Iterator[int]:
+    """Numbers of encoded frames, as they get into the work's log."""
+    frames, cfr = source.frames(work.progress.last_pts, work.progress.frames), segments.cfr
+    shown = at_constant_rate(frames, cfr, source) if cfr else at_own_times(frames)
+    decoded = clock.stage("decode", lambda _: shown, ())
+    filtered = clock.stage(
+        "filter", lambda items: _filtered(frame_filter, items, source, work), prefetch(decoded, QUEUE, name="decode")
+    )
+    return clock.stage("encode", segments.run, prefetch(filtered, QUEUE, name="filter"))
 
 
-def _drained(items: deque[Item]) -> Iterator[Item]:
-    while items:
-        yield items.popleft()
+def _filtered(frame_filter: FrameFilter, items: Iterator[Shown], source: VideoSource, work: Work) -> Iterator[Finished]:
+    """Frames through the filter, behind those that the journal holds filtered already."""
+    step = 1 if frame_filter.batch == 1 else SEGMENT
+    state: State = work.state
+    for path in work.kept() if step == 1 else ():
+        shown = next(items, None)
+        if shown is None:
+            return
+        planes, state = read_frame(path)
+        yield Finished(frame_from_planes(planes, shown.frame), shown.pts, shown.stamps, state)
+    if state:
+        frame_filter.restore(state)
+    in_flight: deque[Shown] = deque()
+    fields = source.fields
+    results = frame_filter.run(_planes(items, in_flight, source), snapshots=step * fields)
+    for planes in results:
+        if fields == 2:
+            planes = woven(planes, next(results))
+        shown = in_flight.popleft()
+        yield Finished(frame_from_planes(planes, shown.frame), shown.pts, shown.stamps, frame_filter.snapshot)
 
 
-def _seconds(frame: av.VideoFrame) -> float:
-    return float((frame.pts or 0) * (frame.time_base or Fraction(1)))
+def _planes(items: Iterator[Shown], in_flight: deque[Shown], source: VideoSource) -> Iterator[tuple[list[Any], float]]:
+    """What the filter is given: frames or, of interlaced video, fields."""
+    for shown in items:
+        in_flight.append(shown)
+        planes, moment = frame_planes(shown.frame), float(shown.pts * source.facts.time_base)
+        if source.fields == 1:
+            yield planes, moment
+        else:
+            first, second = split(planes)
+            yield first, moment
+            yield second, moment + 0.5 / float(source.facts.rate or 25)
 
 
-def _written(sink: VideoSink, items: Iterator[Item]) -> Iterator[int]:
-    """Write all items; yields once a frame."""
-    for item in items:
-        sink.write(item)
-        if isinstance(item, av.VideoFrame):
-            yield 1
+def _write(sink: VideoSink, work: Work, clock: StageClock) -> None:
+    start = time.perf_counter()
+    sink.finish(work.log)
+    clock.seconds["write"] = time.perf_counter() - start
+
+
+def _stopped(source: VideoSource, sink: VideoSink, work: Work, on_stop: OnStop) -> str:
+    """Do with an unfinished job what is asked; the line that tells of it."""
+    done = work.progress.encoded
+    if on_stop == "partial" and done:
+        name = sink.path.with_name(f"{sink.path.stem}.partial{sink.path.suffix}")
+        sink.path = name
+        sink.finish(work.log)
+        work.remove()
+        return f"the first {done} frames are in {name}"
+    if on_stop == "keep" and (done or work.kept()):
+        work.close()
+        return f"{work.progress.frames + len(work.kept())} frames are done and kept; --resume goes on behind them"
+    work.remove()
+    return "nothing is kept"

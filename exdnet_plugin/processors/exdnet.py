@@ -34,23 +34,33 @@ class ExdNetProcessor:
         self._strength = strength
         self._range, self._matrix = Smoother(smoothing), Smoother(smoothing)
         self._held, self._detector, self._clock = HeldCodes(), CutDetector(), Clock()
+        self._temporal = {
+            "range": self._range,
+            "matrix": self._matrix,
+            "held": self._held,
+            "cut": self._detector,
+            "clock": self._clock,
+        }
         self._weights = load_weights(weights)
-        self._cuts: Tensor | None = None
+        self._cuts = torch.zeros((), dtype=torch.int64)
 
     @property
     def cuts(self) -> int:
         """How often the temporal state started anew at a cut."""
-        return 0 if self._cuts is None else int(self._cuts)
+        return int(self._cuts)
 
     def open(self, stream: StreamInfo) -> None:
         tile = CPU_TILE if stream.device == "cpu" else None
-        self._inference = Inference(self._weights.network(), self._weights.constants, device=stream.device, tile=tile)
+        self._inference = Inference(
+            self._weights.network(), self._weights.constants, device=stream.device, tile=tile, continue_edges=True
+        )
+        self._device = stream.device
         self._cuts = torch.zeros((), dtype=torch.int64, device=stream.device)
 
     @torch.inference_mode()
     def process(self, frames: Tensor, times: Tensor) -> Tensor:
         steps, cuts = self._clock.update(times), self._detector.update(frames)
-        self._cuts = cuts.sum() if self._cuts is None else self._cuts + cuts.sum()
+        self._cuts = self._cuts + cuts.sum()
         codes = self._held.update(exposure_codes(frames), cuts)
         before = self._inference.before_calibration(frames, self._range.update(codes / 255, steps, cuts))
         matrix = self._inference.matrix(before).flatten(1)
@@ -58,8 +68,27 @@ class ExdNetProcessor:
         return result if self._strength == 1 else torch.lerp(frames, result, self._strength)
 
     def reset(self) -> None:
-        for state in (self._range, self._matrix, self._held, self._detector, self._clock):
-            state.reset()
+        for temporal in self._temporal.values():
+            temporal.reset()
+
+    def state(self) -> dict[str, Tensor]:
+        """What is remembered between frames, by name, on the CPU."""
+        tensors = {
+            f"{part}.{name}": value
+            for part, temporal in self._temporal.items()
+            for name, value in temporal.state.items()
+        }
+        return {name: value.cpu().clone() for name, value in {**tensors, "cuts": self._cuts}.items()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from what :meth:`state` told, after `open`."""
+        self.reset()
+        self._cuts = state["cuts"].to(self._device)
+        for key, value in state.items():
+            part, _, name = key.partition(".")
+            if name:
+                where = "cpu" if part == "clock" else self._device
+                self._temporal[part].state[name] = value.to(where)
 
     def close(self) -> None:
         """The network goes with the object."""

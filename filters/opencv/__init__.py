@@ -18,6 +18,7 @@ CAP_PROP_POS_MSEC, CAP_PROP_FPS = 0, 5  # OpenCV's numbers; it need not be impor
 class Capture(Protocol):
     """What is used of a `cv2.VideoCapture`."""
 
+    def isOpened(self) -> bool: ...  # noqa: N802 - OpenCV's name
     def read(self) -> tuple[bool, BgrFrame]: ...
     def get(self, propId: int) -> float: ...  # noqa: N803 - OpenCV's name
 
@@ -75,7 +76,9 @@ class BgrFilter:
 
 
 def enhanced(capture: Capture, *, chain: str = "exdnet", device: str = "auto") -> Iterator[BgrFrame]:
-    """The frames of an opened `cv2.VideoCapture`, brightened."""
+    """The frames of an opened `cv2.VideoCapture`, brightened. ValueError when it is not open."""
+    if not capture.isOpened():
+        raise ValueError("exdnet: the capture is not open; check the path or the camera's number")
     with BgrFilter(chain=chain, device=device, rate=capture.get(CAP_PROP_FPS) or 25) as bright:
         while True:
             there, frame = capture.read()

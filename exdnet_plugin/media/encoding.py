@@ -1,0 +1,207 @@
+"""How a sink's video is encoded: what was asked for, what container and source suggest, and encoders of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fractions import Fraction
+from typing import cast
+
+from av.codec import Codec, CodecContext
+from av.codec.codec import UnknownCodecError
+from av.codec.context import Flags
+from av.error import FFmpegError
+from av.video.codeccontext import VideoCodecContext
+from av.video.format import VideoFormat
+
+from exdnet_plugin.errors import MediaError
+from exdnet_plugin.media.facts import VideoFacts
+from exdnet_plugin.pixel_format import pixel_format
+
+_DEFAULT_CRF = {"libx264": "18", "libx265": "20", "libvpx-vp9": "30", "libsvtav1": "28"}
+_DEFAULT_OPTIONS = {
+    "libx264": {"preset": "medium"},
+    "libx265": {"preset": "medium"},
+    "libvpx-vp9": {"b": "0", "cpu-used": "4", "row-mt": "1"},
+    "libsvtav1": {"preset": "8"},
+    "prores_ks": {"profile": "hq"},
+    "mpeg2video": {"b": "12000000"},
+    "ffv1": {"level": "3", "slicecrc": "1"},
+}
+_QUIET = {"libx265": ("x265-params", "log-level=error"), "libsvtav1": ("svtav1-params", "")}
+_SUGGESTED = "libx264, libx265, libsvtav1, libvpx-vp9, ffv1 or prores_ks"
+
+
+@dataclass(frozen=True)
+class EncodingOptions:
+    """How the sink's video is encoded. None leaves the choice to the container and the source's depth.
+
+    Attributes:
+        codec: an encoder of FFmpeg.
+        crf: constant quality; lower is better and larger. Not together with `bitrate`.
+        bitrate: bits a second.
+        preset: the encoder's own name or number of a preset.
+        pixel_format: what the encoder is given; converted to by swscale.
+        cfr: a constant rate, in frames a second, that frames are repeated or left out for; None keeps every time.
+        options: any other option of the encoder.
+    """
+
+    codec: str | None = None
+    crf: float | None = None
+    bitrate: int | None = None
+    preset: str | None = None
+    pixel_format: str | None = None
+    cfr: Fraction | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.crf is not None and self.bitrate is not None:
+            raise ValueError(f"crf {self.crf:g} and bitrate {self.bitrate}: give one of them")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Settings that any number of equal encoders are opened with."""
+
+    codec: str
+    pixel_format: str
+    options: Mapping[str, str]
+    facts: VideoFacts
+    cfr: Fraction | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames a second, for rate control; 25 where the source tells none."""
+        return self.cfr or self.facts.rate or Fraction(25)
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds a tick of the frames given to the encoders."""
+        return 1 / self.cfr if self.cfr else self.facts.time_base
+
+    def configure(self, context: VideoCodecContext) -> None:
+        """Give all settings to an encoder that is not open yet."""
+        facts = self.facts
+        context.width, context.height, context.pix_fmt = facts.width, facts.height, self.pixel_format
+        context.time_base, context.framerate = self.time_base, self.rate
+        context.bit_rate = 0  # FFmpeg's default of 200 kbit/s would win over constant quality
+        if facts.sample_aspect_ratio:
+            context.sample_aspect_ratio = facts.sample_aspect_ratio
+        facts.tags.put_on(context)
+        if facts.interlaced and self.codec in _INTERLACED:
+            context.flags |= Flags.interlaced_dct | Flags.interlaced_me
+            context.field_order = facts.field_order
+        context.options = dict(self.options)
+
+    def encoder(self, like: VideoCodecContext) -> VideoCodecContext:
+        """A new encoder, whose stream can follow that of `like` under the same header."""
+        context = cast(VideoCodecContext, CodecContext.create(self.codec, "w"))
+        self.configure(context)
+        context.flags = like.flags
+        context.open()
+        return context
+
+
+_INTERLACED = frozenset({"libx264", "mpeg2video", "prores_ks", "prores_aw", "prores", "ffv1"})
+
+
+def choose_encoding(suffix: str, facts: VideoFacts, asked: EncodingOptions) -> Encoding:
+    """What the options, the container and the source's facts come to.
+
+    Raises:
+        MediaError: an encoder or pixel format that there is not.
+    """
+    name = asked.codec or _default_codec(suffix, facts)
+    try:
+        codec = Codec(name, "w")
+    except UnknownCodecError:
+        raise MediaError(f"codec {name!r} is not in this build of FFmpeg; try {_SUGGESTED}") from None
+    if codec.type != "video":
+        raise MediaError(f"codec {name!r} is for {codec.type}; try {_SUGGESTED}")
+    notes: list[str] = []
+    chosen = _asked_format(codec, asked.pixel_format) if asked.pixel_format else _nearest_format(codec, facts, notes)
+    if facts.interlaced and codec.name not in _INTERLACED:
+        notes.append(f"interlaced frames stay so, but {codec.name} cannot say it in the stream; libx264 can")
+    return Encoding(codec.name, chosen, _options(codec.name, facts, asked), facts, asked.cfr, tuple(notes))
+
+
+def _default_codec(suffix: str, facts: VideoFacts) -> str:
+    deep = pixel_format(facts.pixel_format).depth > 8
+    if suffix == ".webm":
+        return "libsvtav1" if deep else "libvpx-vp9"
+    if suffix in (".mpg", ".mxf"):
+        return "mpeg2video"
+    return {".ogv": "libtheora", ".avi": "libx264"}.get(suffix, "libx265" if deep else "libx264")
+
+
+def _options(codec: str, facts: VideoFacts, asked: EncodingOptions) -> dict[str, str]:
+    options = dict(_DEFAULT_OPTIONS.get(codec, {}))
+    if asked.bitrate is not None:
+        options["b"] = str(asked.bitrate)
+    elif asked.crf is not None:
+        options["crf"] = f"{asked.crf:g}"
+    elif codec in _DEFAULT_CRF:
+        options["crf"] = _DEFAULT_CRF[codec]
+    if asked.preset is not None:
+        options["preset"] = asked.preset
+    if facts.chroma_site != "unspecified":
+        options["chroma_sample_location"] = facts.chroma_site
+    if codec in _QUIET:
+        key, quiet = _QUIET[codec]
+        parameters = [quiet, facts.light.parameters(codec) if facts.light else "", asked.options.get(key, "")]
+        options[key] = ":".join(filter(None, parameters))
+    return {key: value for key, value in {**asked.options, **options, **_rest(asked, options)}.items() if value}
+
+
+def _rest(asked: EncodingOptions, ours: Mapping[str, str]) -> dict[str, str]:
+    """What the user gave wins over our defaults, except where both were joined."""
+    joined = {key for key, _ in _QUIET.values()} & set(ours)
+    return {key: value for key, value in asked.options.items() if key not in joined}
+
+
+def _asked_format(codec: Codec, name: str) -> str:
+    taken = [video_format.name for video_format in codec.video_formats or []]
+    try:
+        VideoFormat(name)
+    except ValueError:
+        raise MediaError(f"pixel format {name!r} is unknown to FFmpeg; {codec.name} takes {', '.join(taken)}") from None
+    if taken and name not in taken:
+        raise MediaError(f"{codec.name} does not take pixel format {name!r}; it takes {', '.join(taken)}")
+    return name
+
+
+def _nearest_format(codec: Codec, facts: VideoFacts, notes: list[str]) -> str:
+    """The source's format where the encoder takes it, else the nearest that it does."""
+    taken = [video_format.name for video_format in codec.video_formats or []]
+    wanted = pixel_format(facts.pixel_format)
+    odd = codec.name in ("libx264", "libx265") and bool(facts.width % 2 or facts.height % 2)
+    if (wanted.name in taken or not taken) and not (odd and wanted.log2_chroma != (0, 0)):
+        return wanted.name
+    suffixes = ("10le", "12le", "") if wanted.depth > 8 else ("", "10le")
+    chroma = {(1, 1): "420", (1, 0): "422", (0, 1): "440", (0, 0): "444"}[wanted.log2_chroma]
+    lossless_rgb = wanted.family == "rgb" and codec.name == "ffv1"
+    order = (
+        ["444"] if odd or lossless_rgb else [chroma, "420", "422", "444"] if wanted.family == "yuv" else ["420", "422"]
+    )
+    names = [f"yuv{sub}p{suffix}" for sub in order for suffix in suffixes]
+    choice = next((name for name in names if name in taken), taken[0])
+    notes.append(f"{wanted.name} is encoded as {choice}: {codec.name} does not take it at {facts.width}x{facts.height}")
+    return choice
+
+
+def check_opened(context: VideoCodecContext) -> None:
+    """Refuse options that an encoder, just opened, does not know: FFmpeg leaves them without a word."""
+    for unused in context.options:
+        known = {option.name for kind in ("generic", "private") for option in getattr(context.supported_options, kind)}
+        near = get_close_matches(unused, known, 3, 0.5)
+        raise MediaError(
+            f"encoder {context.name} has no option {unused!r}; "
+            + (f"near it are {', '.join(near)}" if near else f"`ffmpeg -h encoder={context.name}` lists them")
+        )
+
+
+def refused(context: VideoCodecContext, error: FFmpegError) -> MediaError:
+    """The error for settings that an encoder does not take."""
+    return MediaError(f"encoder {context.name} refuses its settings ({error.strerror}); check crf, preset and options")

@@ -1,0 +1,54 @@
+"""When decoded frames are shown in the sink: at their own times or, on request, at a constant rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+
+from exdnet_plugin.media.source import VideoSource
+
+Stamp = tuple[int, int]  # pts and duration in ticks of the encoder's time base; a duration of 0 is unknown
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A decoded frame and when it is shown: never, once, or repeatedly at a constant rate."""
+
+    frame: av.VideoFrame
+    pts: int
+    stamps: tuple[Stamp, ...]
+
+
+def at_own_times(frames: Iterator[av.VideoFrame]) -> Iterator[Shown]:
+    """Every frame once, at its own time, for its own duration."""
+    for frame in frames:
+        pts = frame.pts or 0
+        yield Shown(frame, pts, ((pts, frame.duration or 0),))
+
+
+def at_constant_rate(frames: Iterator[av.VideoFrame], rate: Fraction, source: VideoSource) -> Iterator[Shown]:
+    """Frames repeated or left out so that there is one at every tick of a rate; each at the tick nearest to its time.
+
+    A frame's ticks depend on its own time and the next one's alone, so a job that is resumed gives the same.
+    """
+    start = source.origin if source.excerpt.start else Fraction(0)
+    base = source.facts.time_base
+
+    def tick(pts: int) -> int:
+        return round((pts * base - start) * rate)
+
+    waiting: av.VideoFrame | None = None
+    for frame in frames:
+        if waiting is not None:
+            yield _ticks(waiting, tick(waiting.pts or 0), tick(frame.pts or 0))
+        waiting = frame
+    if waiting is not None:
+        first = tick(waiting.pts or 0)
+        yield _ticks(waiting, first, max(tick((waiting.pts or 0) + (waiting.duration or 0)), first + 1))
+
+
+def _ticks(frame: av.VideoFrame, first: int, end: int) -> Shown:
+    return Shown(frame, frame.pts or 0, tuple((tick, 1) for tick in range(first, end)))

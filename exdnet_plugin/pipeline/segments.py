@@ -1,0 +1,93 @@
+"""Encoding in segments, each with an encoder of its own, so that a job that was stopped goes on at the last one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+from av.error import FFmpegError
+from av.video.codeccontext import VideoCodecContext
+
+from exdnet_plugin.errors import MediaError
+from exdnet_plugin.frame_filter import State
+from exdnet_plugin.media.frames import frame_planes, reformatted
+from exdnet_plugin.media.sink import VideoSink
+from exdnet_plugin.media.timing import Stamp
+from exdnet_plugin.pipeline.work import Work
+from exdnet_plugin.whole_file import REMEDY
+
+SEGMENT = 120  # frames: a multiple of every batch; short enough for a journal, long enough to cost no quality
+MAX_LOSS = 5.0  # seconds of work: a segment that takes longer keeps a journal
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A filtered frame, its time in the source, when it is shown, and what processors remember behind it, if known."""
+
+    frame: av.VideoFrame
+    pts: int
+    stamps: tuple[Stamp, ...]
+    state: State | None
+
+
+class Segments:
+    """Encodes frames into a work's log.
+
+    Args:
+        sink: whose encoders are taken.
+        work: where packets, the manifest and the journal go.
+        flush: whether a segment that is stopped half-way counts, too: for a partial file, not for going on.
+    """
+
+    def __init__(self, sink: VideoSink, work: Work, *, flush: bool) -> None:
+        self._sink, self._work, self._flush = sink, work, flush
+        self._last = time.monotonic()
+
+    @property
+    def cfr(self) -> Fraction | None:
+        """The constant rate that is asked for, in frames a second."""
+        return self._sink.encoding.cfr
+
+    def run(self, frames: Iterator[Finished]) -> Iterator[int]:
+        """Encode all frames; yields how many are encoded so far. MediaError when the disk is full."""
+        try:
+            for first in frames:
+                yield from self._segment(first, frames)
+        except (FFmpegError, OSError) as error:
+            raise MediaError(f"{self._sink.path} cannot be written: {error.strerror or error}. {REMEDY}") from error
+
+    def _segment(self, first: Finished, frames: Iterator[Finished]) -> Iterator[int]:
+        """A segment of at most `SEGMENT` frames that starts with `first`."""
+        encoder, progress = self._sink.encoder(), self._work.progress
+        journal = (time.monotonic() - self._last) * SEGMENT > MAX_LOSS
+        durations: dict[int, int] = {}
+        count, item = 0, first
+        whole = False
+        try:
+            while True:
+                if journal and item.state is not None:
+                    self._work.keep(progress.frames + count, frame_planes(item.frame), item.state)
+                self._encode(encoder, item, durations)
+                count, self._last = count + 1, time.monotonic()
+                yield progress.encoded + len(durations)
+                if count == SEGMENT or (following := next(frames, None)) is None:
+                    break
+                item = following
+            whole = True
+        finally:
+            if whole or self._flush:
+                self._work.log.append(encoder.encode(None), durations)
+                progress.frames, progress.last_pts = progress.frames + count, item.pts
+                progress.encoded += len(durations)
+                self._work.commit(item.state or {})
+
+    def _encode(self, encoder: VideoCodecContext, item: Finished, durations: dict[int, int]) -> None:
+        encoding = self._sink.encoding
+        frame = reformatted(item.frame, encoding.pixel_format)
+        for pts, duration in item.stamps:
+            durations[pts] = duration
+            frame.pts, frame.time_base, frame.duration = pts, encoding.time_base, duration
+            self._work.log.append(encoder.encode(frame), durations)

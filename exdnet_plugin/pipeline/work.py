@@ -1,0 +1,167 @@
+"""The finished part of a job, in a hidden folder beside its sink: what a kill or Ctrl-C leaves to go on from.
+
+Finished segments lie in a log of packets; a manifest, replaced as a whole behind each segment, says how much of the log
+counts, and holds what processors remembered there. Where frames are slow, a journal keeps each filtered frame of the
+segment under way, too.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from exdnet_plugin.errors import MediaError
+from exdnet_plugin.media.packet_log import PacketLog
+from exdnet_plugin.whole_file import whole_file
+
+State = Mapping[str, NDArray[Any]]
+VERSION = 1
+_MANIFEST = "manifest.safetensors"
+_LOG = "video.packets"
+
+
+@dataclass
+class Progress:
+    """How far a job has come.
+
+    Attributes:
+        frames: frames of the source that are finished.
+        encoded: frames in the log, more or fewer at a constant rate.
+        length: bytes of the log that count.
+        last_pts: of the last finished frame, in the source's ticks.
+        seconds: busy time of each stage so far.
+        wall: seconds so far.
+        notes: what was not as it should be.
+    """
+
+    frames: int = 0
+    encoded: int = 0
+    length: int = 0
+    last_pts: int | None = None
+    wall: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def work_folder(sink: Path) -> Path:
+    """Where the work for a sink is kept."""
+    return sink.with_name(f".{sink.name}.work")
+
+
+class Work:
+    """One job's folder.
+
+    Args:
+        sink: the file that the job makes.
+        job: what the job is, by name: source, chain, encoder. A resumed one must be the same.
+        resume: go on with what is there; otherwise nothing may be there, unless `overwrite`.
+
+    Raises:
+        MediaError: there is unfinished work and no `resume`; it is another job's, or damaged.
+    """
+
+    def __init__(self, sink: Path, job: Mapping[str, str], *, resume: bool = False, overwrite: bool = False) -> None:
+        self.folder, self._sink, self._job = work_folder(sink), sink, dict(job)
+        self.progress, self.state = Progress(), dict[str, NDArray[Any]]()
+        if self.folder.exists() and not resume:
+            if not overwrite:
+                raise MediaError(
+                    f"{sink}: work that was stopped lies in {self.folder}; --resume goes on with it, "
+                    "--overwrite starts anew"
+                )
+            shutil.rmtree(self.folder)
+        if (self.folder / _MANIFEST).exists():
+            self._load()
+        try:
+            self.folder.mkdir(exist_ok=True)
+            self.log = PacketLog(self.folder / _LOG, self.progress.length)
+        except OSError as error:
+            raise MediaError(
+                f"{sink} cannot be written: {error.strerror}. Choose a folder that you may write to"
+            ) from None
+
+    @property
+    def hidden(self) -> Path:
+        """Where the sink is written until it is whole."""
+        return self.folder / f"sink{self._sink.suffix}"
+
+    def _load(self) -> None:
+        path = self.folder / _MANIFEST
+        try:
+            told, self.state = _read(path)
+            manifest = json.loads(told["manifest"])
+            if manifest["version"] != VERSION:
+                raise ValueError(f"version {manifest['version']}, not {VERSION}")
+            self.progress = Progress(**manifest["progress"])
+            if (self.folder / _LOG).stat().st_size < self.progress.length or self.progress.frames < 0:
+                raise ValueError("the log is shorter than it says")
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise MediaError(f"{path} is damaged ({error}); --overwrite starts anew") from None
+        _check_job(self._sink, manifest.get("job"), self._job)
+
+    def commit(self, state: State) -> None:
+        """Everything in the log so far counts; processors remembered `state` behind it."""
+        self.progress.length = self.log.commit()
+        manifest = json.dumps({"version": VERSION, "job": self._job, "progress": asdict(self.progress)})
+        with whole_file(self.folder / _MANIFEST) as path:
+            save_file(dict(state), path, {"manifest": manifest})
+        for old in self.folder.glob("frame-*"):
+            old.unlink()
+
+    def keep(self, number: int, planes: Sequence[NDArray[Any]], state: State) -> None:
+        """Add a filtered frame of the segment under way to the journal, with what processors remember behind it."""
+        tensors = {f"plane.{index}": np.ascontiguousarray(plane) for index, plane in enumerate(planes)}
+        with whole_file(self.folder / f"frame-{number}.safetensors") as path:
+            save_file({**tensors, **{f"state.{name}": value for name, value in state.items()}}, path)
+
+    def kept(self) -> list[Path]:
+        """The journal's frames that follow the finished ones, in order."""
+        paths: list[Path] = []
+        while (path := self.folder / f"frame-{self.progress.frames + len(paths)}.safetensors").exists():
+            paths.append(path)
+        return paths
+
+    def close(self) -> None:
+        """Leave the work as it is on the disk."""
+        self.log.close()
+
+    def remove(self) -> None:
+        """The job is done, or given up."""
+        self.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def read_frame(path: Path) -> tuple[list[NDArray[Any]], dict[str, NDArray[Any]]]:
+    """Planes of a frame in the journal, and the state behind it. MediaError when it is damaged."""
+    try:
+        _, tensors = _read(path)
+    except (SafetensorError, OSError) as error:
+        raise MediaError(
+            f"{path} is damaged ({error}); remove it, and --resume goes on from the frame before"
+        ) from None
+    planes = [tensors[f"plane.{index}"] for index in range(sum(name.startswith("plane.") for name in tensors))]
+    return planes, {name.removeprefix("state."): value for name, value in tensors.items() if name.startswith("state.")}
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+    with safe_open(path, "numpy") as file:
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def _check_job(sink: Path, found: object, job: Mapping[str, str]) -> None:
+    before = found if isinstance(found, dict) else {}
+    for name, value in job.items():
+        if before.get(name) != value:
+            raise MediaError(
+                f"{sink}: the work that was stopped had {name} {before.get(name)!r}, not {value!r}; "
+                "--resume needs the same, --overwrite starts anew"
+            )
