@@ -182,7 +182,9 @@ def enhance_video(
     where = resolve_device(device)
     asked = EncodingOptions(codec, crf, bitrate, preset, pixel_format, cfr, options or {})
     excerpt = Excerpt(Fraction(start), None if end is None else Fraction(end))
-    with VideoSource(source, device=where, stream=video_stream, excerpt=excerpt, deinterlace=deinterlace) as opened:
+    with VideoSource(
+        source, device=where, stream=video_stream, excerpt=excerpt, deinterlace=deinterlace, to_sdr=hdr == "sdr"
+    ) as opened:
         check_sink(sink, source, CONTAINERS, overwrite=overwrite)
         chosen = choose_encoding(sink.suffix.lower(), opened.facts, asked)
         described = chain if isinstance(chain, str) else ",".join(type(one).__name__ for one in processors)

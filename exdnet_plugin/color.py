@@ -52,6 +52,16 @@ def resolve(stream: StreamInfo) -> ColorFacts:
     )
 
 
+def assumed(stream: StreamInfo) -> list[str]:
+    """What :func:`resolve` took for granted about YUV that is not tagged, a line each."""
+    if pixel_format(stream.pixel_format).family != "yuv":
+        return []
+    tagged, used = stream.color, resolve(stream)
+    untagged = [name for name in ("matrix", "range") if getattr(tagged, name) == "unspecified"]
+    taken = ", ".join(f"{name} {getattr(used, name)}" for name in untagged)
+    return [f"the file does not tag its colour's {' and '.join(untagged)}; taken for {taken}"] if untagged else []
+
+
 class ColorConverter:
     """Converts frames of one stream between planes and RGB."""
 

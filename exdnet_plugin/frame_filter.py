@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from exdnet_plugin.color import ColorConverter
+from exdnet_plugin.color import ColorConverter, assumed
 from exdnet_plugin.errors import PluginError
+from exdnet_plugin.hdr import from_working, is_hdr, to_working
 from exdnet_plugin.lanes import Lanes, make_lanes
 from exdnet_plugin.plugins import Plugins
 from exdnet_plugin.processor import FrameProcessor, Resumable
@@ -35,6 +36,9 @@ class FrameFilter:
     Raises:
         ValueError: the stream's pixel format or matrix is not handled.
 
+    Attributes:
+        notes: what was taken for granted, a line each.
+
     Planes are numpy arrays or CPU tensors in the stream's pixel format, of any strides: (h, w), or (h, w, channels)
     when interleaved, uint8 for 8 bits and uint16 above. They come back in the same form. The originals are not written
     to.
@@ -47,6 +51,7 @@ class FrameFilter:
         self._converter = ColorConverter(stream)
         self._processors = [processor for processor in processors if getattr(processor, "changes_pixels", True)]
         self._plugins = plugins
+        self.notes = assumed(stream) if self._processors else []
         self._lanes: Lanes = make_lanes(stream.device)
         self._opened: list[FrameProcessor] = []
         self._frames = self._processed = self._snapshot_every = 0
@@ -162,8 +167,14 @@ class FrameFilter:
     def _chained(self, batch: list[list[Tensor]], times: list[float]) -> list[list[Tensor]]:
         rgb = torch.cat([self._converter.to_rgb(planes) for planes in batch])
         moments = torch.tensor(times, dtype=torch.float64)
+        transfer = self.stream.color.transfer
+        excess = None
+        if is_hdr(transfer):
+            rgb, excess = to_working(rgb, transfer)
         for processor in self._processors:
             rgb = self._run_one(processor, rgb, moments)
+        if excess is not None:
+            rgb = from_working(rgb.float(), excess, transfer)
         return [self._converter.from_rgb(frame, planes) for frame, planes in zip(rgb.split(1), batch, strict=True)]
 
     @staticmethod

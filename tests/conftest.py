@@ -97,13 +97,13 @@ def make_clip(tmp_path: Path) -> MakeClip:
                 container.mux(video.encode(frame))
             container.mux(video.encode(None))
             if sound:
-                _write_tone(container, sound, len(pictures) / float(rate))
+                write_tone(container, sound, len(pictures) / float(rate))
         return path
 
     return make
 
 
-def _write_tone(container: av.container.OutputContainer, sound: av.AudioStream, seconds: float) -> None:
+def write_tone(container: av.container.OutputContainer, sound: av.AudioStream, seconds: float) -> None:
     samples = np.sin(np.arange(int(48000 * seconds)) * 2 * np.pi * 440 / 48000).astype(np.float32) * 0.3
     for start in range(0, len(samples), 1024):
         frame = av.AudioFrame.from_ndarray(samples[None, start : start + 1024], format="fltp", layout="mono")

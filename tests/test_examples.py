@@ -47,7 +47,7 @@ class FakeCapture:
     def __init__(self, frames: list[np.ndarray]) -> None:
         self.frames, self.position = frames, 0
 
-    def isOpened(self) -> bool:
+    def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
         return bool(self.frames)
 
     def read(self) -> tuple[bool, np.ndarray | None]:

@@ -16,7 +16,9 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.format import VideoFormat
 
 from exdnet_plugin.errors import MediaError
+from exdnet_plugin.hdr import is_hdr
 from exdnet_plugin.media.facts import VideoFacts
+from exdnet_plugin.media.frames import workable_format
 from exdnet_plugin.pixel_format import pixel_format
 
 _DEFAULT_CRF = {"libx264": "18", "libx265": "20", "libvpx-vp9": "30", "libsvtav1": "28"}
@@ -122,6 +124,11 @@ def choose_encoding(suffix: str, facts: VideoFacts, asked: EncodingOptions) -> E
         raise MediaError(f"codec {name!r} is for {codec.type}; try {_SUGGESTED}")
     notes: list[str] = []
     chosen = _asked_format(codec, asked.pixel_format) if asked.pixel_format else _nearest_format(codec, facts, notes)
+    if is_hdr(facts.tags.names().transfer) and pixel_format(workable_format(chosen)).depth < 10:
+        raise MediaError(
+            f"{facts.tags.names().transfer} in {chosen} would show bands: HDR needs 10 bits. "
+            "Choose --codec libx265 or libsvtav1, or --hdr sdr"
+        )
     if facts.interlaced and codec.name not in _INTERLACED:
         notes.append(f"interlaced frames stay so, but {codec.name} cannot say it in the stream; libx264 can")
     return Encoding(codec.name, chosen, _options(codec.name, facts, asked), facts, asked.cfr, tuple(notes))

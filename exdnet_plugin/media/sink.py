@@ -22,7 +22,9 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
+from exdnet_plugin.media.copying import add_copy, copied_packets, seconds, stream_metadata
 from exdnet_plugin.media.encoding import Encoding, check_opened, refused
+from exdnet_plugin.media.kept import left_out
 from exdnet_plugin.media.packet_log import PacketLog
 from exdnet_plugin.media.source import VideoSource, open_media
 from exdnet_plugin.whole_file import REMEDY
@@ -93,7 +95,7 @@ class VideoSink:
         self._container.metadata.update(
             {k: v for k, v in source.container.metadata.items() if k not in _CONTAINER_KEYS}
         )
-        self._video.metadata.update({k: v for k, v in source.stream.metadata.items() if k not in _STREAM_KEYS})
+        self._video.metadata.update(stream_metadata(source.stream))
         self._video.disposition = source.stream.disposition
         if source.rotation:
             self._video.set_display_rotation(source.rotation)
@@ -101,23 +103,11 @@ class VideoSink:
             self._container.set_chapters(chapters)
         for stream in source.others:
             if not _is_made_anew(stream, bool(chapters)):
-                self._copy_stream(stream)
-
-    def _copy_stream(self, stream: Stream) -> None:
-        codec = stream.codec_context.name if stream.codec_context else stream.type
-        what = f"{stream.type} stream {stream.index} ({codec})"
-        if stream.codec_context and stream.codec_context.codec.canonical_name not in self._container.supported_codecs:
-            self.notes.append(f"{what} is left out: {self.path.suffix} does not take it; .mkv would")
-            return
-        try:
-            copy = self._container.add_stream_from_template(stream)
-        except (FFmpegError, ValueError, AttributeError, TypeError) as error:
-            self.notes.append(f"{what} is left out: {error}")
-            return
-        copy.metadata.update({k: v for k, v in stream.metadata.items() if k not in _STREAM_KEYS})
-        copy.disposition = stream.disposition
-        copy.time_base = stream.time_base
-        self._copied[stream.index] = copy
+                copy = add_copy(self._container, stream)
+                if isinstance(copy, str):
+                    self.notes.append(copy)
+                else:
+                    self._copied[stream.index] = copy
 
     def _start(self) -> None:
         """Open the encoder and the file, so that a wrong option or folder is told before any work is done."""
@@ -135,6 +125,8 @@ class VideoSink:
             for packet in self._joined(log):
                 self._container.mux(packet)
             self._container.close()
+            copies = {index: stream.index for index, stream in self._copied.items()}
+            self.notes += left_out(self._source, self.encoding.facts, self._hidden, copies)
             os.replace(self._hidden, self.path)
         except (FFmpegError, OSError) as error:
             self.abort()
@@ -144,9 +136,25 @@ class VideoSink:
         """Packets of all streams, by time."""
         start = self._source.excerpt.start
         shift = round(self._source.origin / self.encoding.time_base) if start and not self.encoding.cfr else 0
-        video = (_shifted(packet, shift) for packet in log.packets(self._video, self.encoding.time_base))
+        video: Iterator[Packet[Any]] = (
+            _shifted(packet, shift) for packet in log.packets(self._video, self.encoding.time_base)
+        )
+        if self._container.format.name == "mpegts":
+            video = self._with_start_told(video)
         with open_media(self._source.path) as container:
-            yield from merge(video, self._others(container), key=_seconds)
+            yield from merge(video, self._others(container), key=seconds)
+
+    def _with_start_told(self, packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
+        """MPEG-TS counts no time below 0, so its writer puts all streams off where decoding would start there."""
+        first = next(packets, None)
+        if first is not None:
+            early = -seconds(first)
+            if early > 0:
+                self.notes.append(
+                    f"all streams start {float(early) * 1000:.0f} ms later: {self.path.suffix} has no times below 0"
+                )
+            yield first
+        yield from packets
 
     def _others(self, container: InputContainer) -> Iterator[Packet[Any]]:
         """Packets of the copied streams within the excerpt, whose start is their new 0 where one was asked for."""
@@ -155,15 +163,10 @@ class VideoSink:
         start, end = self._source.origin, self._source.excerpt.end
         cut = bool(self._source.excerpt.start)
         last = None if end is None else start + end - self._source.excerpt.start
-        with suppress(FFmpegError):  # a source that is cut off: the frames' reader has told so
-            for packet in container.demux([container.streams[index] for index in self._copied]):
-                if packet.dts is None or not packet.size:
-                    continue
-                base = packet.time_base
-                seconds = (packet.dts if packet.pts is None else packet.pts) * base
-                if (cut and seconds < start) or (last is not None and seconds >= last):
-                    continue
-                packet.stream = self._copied[packet.stream.index]
+        for packet in copied_packets(container, self._copied):
+            base = packet.time_base or Fraction(1)
+            shown = ((packet.dts if packet.pts is None else packet.pts) or 0) * base
+            if not (cut and shown < start) and (last is None or shown < last):
                 yield _shifted(packet, round(start / base) if cut else 0)
 
     def abort(self) -> None:
@@ -174,7 +177,6 @@ class VideoSink:
 
 
 _CONTAINER_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
-_STREAM_KEYS = frozenset({"encoder", "vendor_id", "DURATION", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"})
 
 
 def _shifted(packet: Packet[Any], ticks: int) -> Packet[Any]:
@@ -182,10 +184,6 @@ def _shifted(packet: Packet[Any], ticks: int) -> Packet[Any]:
         packet.pts = None if packet.pts is None else packet.pts - ticks
         packet.dts = None if packet.dts is None else packet.dts - ticks
     return packet
-
-
-def _seconds(packet: Packet[Any]) -> Fraction:
-    return (packet.dts or 0) * (packet.time_base or Fraction(1))
 
 
 def _chapters(source: VideoSource) -> list[Any]:

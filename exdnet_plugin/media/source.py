@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,8 +16,10 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
-from exdnet_plugin.media.facts import ColorTags, VideoFacts, chroma_site
-from exdnet_plugin.media.fields import deinterlaced, has_fields
+from exdnet_plugin.hdr import is_hdr
+from exdnet_plugin.media.facts import SDR_TAGS, ColorTags, VideoFacts, chroma_site
+from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, TONE_MAP, through
+from exdnet_plugin.media.fields import has_fields
 from exdnet_plugin.media.frames import reformatted, workable_format
 from exdnet_plugin.stream_info import StreamInfo
 
@@ -48,7 +50,8 @@ class VideoSource:
         device: where frames will be processed; goes into `info`.
         stream: which video stream to decode, counted from 0 among them; None is the file's default one.
         excerpt: which part of it.
-        deinterlace: make whole frames of fields.
+        deinterlace: make whole frames of fields, with FFmpeg's bwdif.
+        to_sdr: tone-map PQ and HLG to BT.709, with FFmpeg's swscale.
 
     Raises:
         MediaError: the file is missing, empty, no media, has no such video, or nothing in the excerpt.
@@ -69,6 +72,7 @@ class VideoSource:
         stream: int | None = None,
         excerpt: Excerpt | None = None,
         deinterlace: bool = False,
+        to_sdr: bool = False,
     ) -> None:
         self.path, self._deinterlace = path, deinterlace
         self.excerpt = excerpt or Excerpt()
@@ -77,10 +81,12 @@ class VideoSource:
         self.notes: list[str] = []
         self._decoded = self._broken = self._hidden = 0
         self._last_pts: int | None = None
+        self._first_tags: ColorTags | None = None
         try:
             self.stream = self._choose_stream(stream)
             self.stream.thread_type = "AUTO"
             self.facts = self._facts()
+            self._to_sdr = to_sdr and is_hdr(self.facts.tags.names().transfer)
             self._ahead, self._rest = self._first_frame()
         except BaseException:
             self.container.close()
@@ -141,6 +147,10 @@ class VideoSource:
             raise MediaError(f"{self.path} holds no video frame that can be decoded; the file is cut off or broken")
         self.rotation = frame.rotation
         self.facts = self.facts.with_first_frame(frame)
+        if self._to_sdr:
+            was = self.facts.tags.names().transfer
+            self.facts = replace(self.facts, tags=SDR_TAGS, light=None)
+            self.notes.append(f"HDR ({was}) is tone-mapped to SDR, BT.709")
         self.origin = Fraction(frame.pts or 0) * self.facts.time_base + self.excerpt.start
         self.notes += [f"{what} is left out: it describes the pictures as they were" for what in self.facts.dropped]
         return [frame], rest
@@ -209,7 +219,13 @@ class VideoSource:
         if found:
             return
         self.container.close()
-        again = VideoSource(self.path, excerpt=self.excerpt, stream=self._number, deinterlace=self._deinterlace)
+        again = VideoSource(
+            self.path,
+            excerpt=self.excerpt,
+            stream=self._number,
+            deinterlace=self._deinterlace,
+            to_sdr=self._to_sdr,
+        )
         self.container, self.stream = again.container, again.stream
         frames = again.frames()
         for _ in range(skipped):
@@ -229,7 +245,9 @@ class VideoSource:
 
     def _decoded_frames(self) -> Iterator[av.VideoFrame]:
         frames = self._all_frames()
-        return deinterlaced(frames, self.stream) if self._deinterlace else frames
+        if self._deinterlace:
+            frames = through(frames, self.stream, *DEINTERLACE)
+        return through(frames, self.stream, *TONE_MAP) if self._to_sdr else frames
 
     def _all_frames(self) -> Iterator[av.VideoFrame]:
         try:
@@ -276,8 +294,9 @@ class VideoSource:
             self._note_once(
                 f"frames change size to {frame.width}x{frame.height}; they are scaled to {facts.width}x{facts.height}"
             )
-        elif ColorTags.of(frame) != facts.tags and self._decoded > 1:
+        elif self._first_tags and ColorTags.of(frame) != self._first_tags:
             self._note_once("colour tags change on the way; the first ones are taken for all frames")
+        self._first_tags = self._first_tags or ColorTags.of(frame)
         return reformatted(frame, facts.pixel_format, (facts.width, facts.height))
 
     def _note_once(self, note: str) -> None:

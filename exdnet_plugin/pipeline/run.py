@@ -68,7 +68,7 @@ def run(
         report.seconds = clock.seconds
         report.lost = source.lost
         report.wall = time.perf_counter() - started
-        report.notes = [*source.notes, *sink.notes]
+        report.notes = [*source.notes, *frame_filter.notes, *sink.notes]
         frame_filter.close(report)
     return report
 

@@ -1,0 +1,110 @@
+"""Streams that are not enhanced, copied packet for packet: which a container takes, and with what times."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Disposition, Stream
+
+# FFmpeg's MPEG-TS writer takes anything, what it does not know as private data that nothing plays.
+_MPEGTS = frozenset(
+    {"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "aac", "aac_latm", "mp2", "mp3", "ac3", "eac3", "dts", "opus"}
+    | {"truehd", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"}
+)
+_WITH_COVERS = frozenset({"mp4", "mov", "ipod"})
+_HOMES = {"mov_text": ".mp4"}  # containers that take what .mkv does not
+_STREAM_KEYS = frozenset({"encoder", "vendor_id", "DURATION", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"})
+
+
+def stream_metadata(stream: Stream) -> dict[str, str]:
+    """A stream's metadata but for what a writer makes anew."""
+    return {key: value for key, value in stream.metadata.items() if key not in _STREAM_KEYS}
+
+
+def add_copy(container: OutputContainer, stream: Stream) -> Stream | str:
+    """A stream of the same codec and facts in a container, or why it is left out."""
+    what = f"{stream.type} stream {stream.index} ({_codec(stream)})"
+    if stream.disposition & Disposition.attached_pic and container.format.name == "matroska":
+        return _add_cover(container, stream)
+    if not _takes(container, stream):
+        home = _HOMES.get(_codec(stream), ".mkv")
+        return f"{what} is left out: the container does not take it; {home} would"
+    copy = container.add_stream_from_template(stream)
+    copy.metadata.update(stream_metadata(stream))
+    copy.disposition = stream.disposition
+    copy.time_base = stream.time_base
+    return copy
+
+
+def _add_cover(container: OutputContainer, stream: Stream) -> Stream | str:
+    """A cover picture as Matroska has them: an attachment."""
+    with av.open(stream.container.name, metadata_errors="replace") as again:
+        picture = next((bytes(p) for p in again.demux(again.streams[stream.index]) if p.size), None)
+    kind = {"png": "png", "mjpeg": "jpeg", "webp": "webp"}.get(_codec(stream))
+    if picture is None or kind is None:
+        return f"cover picture {stream.index} ({_codec(stream)}) is left out: .mkv takes PNG, JPEG and WebP"
+    return container.add_attachment(f"cover.{kind}", f"image/{kind}", picture)
+
+
+def _codec(stream: Stream) -> str:
+    context = stream.codec_context
+    return context.codec.canonical_name if context else stream.type
+
+
+def _takes(container: OutputContainer, stream: Stream) -> bool:
+    """Whether the container's format lists the codec, and its writer takes this very stream in a file of its own."""
+    kind, codec = container.format.name, _codec(stream)
+    if kind == "mpegts" and codec not in _MPEGTS:
+        return False
+    if stream.codec_context:
+        cover = bool(stream.disposition & Disposition.attached_pic) and kind in _WITH_COVERS
+        if kind != "mpegts" and codec not in container.supported_codecs and not cover:
+            return False
+    try:
+        with av.open(io.BytesIO(), "w", format=kind) as trial:
+            trial.add_stream_from_template(stream).disposition = stream.disposition
+            trial.start_encoding()
+    except (FFmpegError, ValueError, AttributeError, TypeError):
+        return False
+    return True
+
+
+def copied_packets(container: InputContainer, copies: dict[int, Stream]) -> Iterator[Packet[Any]]:
+    """Packets of the streams by index, for their copies, with decoding times that rise.
+
+    A source that is cut off ends early: the reader of its frames has told so.
+    """
+    last: dict[int, int] = {}
+    with suppress(FFmpegError):
+        for packet in container.demux([container.streams[index] for index in copies]):
+            index = packet.stream.index
+            if copies[index].type == "attachment" or not packet.size or not _with_times(packet, last.get(index)):
+                continue
+            last[index] = packet.dts or 0
+            packet.stream = copies[index]
+            yield packet
+
+
+def _with_times(packet: Packet[Any], last: int | None) -> bool:
+    """Give a packet the times that its container did not tell; False where there is nothing to go by."""
+    if packet.dts is None:
+        if packet.pts is None:
+            if not packet.stream.disposition & Disposition.attached_pic:
+                return False
+            packet.pts = 0  # a cover is a stream of one picture without a time
+        delay = getattr(packet.stream.codec_context, "reorder_depth", 0) * (packet.duration or 1)
+        packet.dts = packet.pts - delay if last is None else last + 1
+    return True
+
+
+def seconds(packet: Packet[Any]) -> Fraction:
+    """A packet's decoding time, in seconds."""
+    return (packet.dts or 0) * (packet.time_base or Fraction(1))

@@ -1,0 +1,43 @@
+"""Decoded frames through one of FFmpeg's own filters, their times kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import pairwise
+
+import av
+from av.error import BlockingIOError as NeedsMore
+from av.error import EOFError as NoMore
+from av.filter import Graph
+from av.video.stream import VideoStream
+
+DEINTERLACE = ("bwdif", "mode=send_frame:deint=interlaced")
+TONE_MAP = ("scale", "out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709:out_range=tv:intent=perceptual")
+
+
+def through(frames: Iterator[av.VideoFrame], stream: VideoStream, name: str, options: str) -> Iterator[av.VideoFrame]:
+    """Frames of a stream through a filter that gives a frame for each."""
+    graph, base = Graph(), stream.time_base or Fraction(1)
+    steps = [graph.add_buffer(template=stream), graph.add(name, options), graph.add("buffersink")]
+    for one, following in pairwise(steps):
+        one.link_to(following)
+    graph.configure()
+    for frame in frames:
+        graph.push(frame)
+        yield from _pulled(graph, base)
+    graph.push(None)
+    yield from _pulled(graph, base)
+
+
+def _pulled(graph: Graph, base: Fraction) -> Iterator[av.VideoFrame]:
+    while True:
+        try:
+            frame = graph.pull()
+        except (NeedsMore, NoMore):
+            return
+        assert isinstance(frame, av.VideoFrame)
+        own = frame.time_base or base  # bwdif counts half ticks
+        frame.pts, frame.duration = round((frame.pts or 0) * own / base), round((frame.duration or 0) * own / base)
+        frame.time_base = base
+        yield frame
