@@ -72,17 +72,20 @@ class ColorConverter:
         self._kr, self._kb = LUMA_WEIGHTS[self.facts.matrix]
 
     def to_rgb(self, planes: Sequence[Tensor]) -> Tensor:
-        """Planes in the stream's format, integers as they lie in memory, to (1, 3, H, W) float32 RGB in [0, 1]."""
+        """Planes in the stream's format, integers as they lie in memory, to (1, 3, H, W) float32 RGB.
+
+        [0, 1] is black to white; what lies beyond (super-white, colours outside RGB) is not clipped here.
+        """
         channels = {name: self._values(plane) for name, plane in self._split(planes).items() if name != "a"}
         if self.layout.family == "yuv":
             return self._yuv_to_rgb(*(channels[name] for name in "yuv"))
         if self.layout.family == "gray":
-            return self._luma(channels["y"]).clamp_(0, 1).expand(1, 3, *self._size)
+            return self._luma(channels["y"]).expand(1, 3, *self._size)
         return torch.cat([channels[name] for name in "rgb"], dim=1) / self._peak
 
     def from_rgb(self, rgb: Tensor, original: Sequence[Tensor]) -> list[Tensor]:
         """(1, 3, H, W) float RGB to planes of the stream's pixel format. Alpha is taken from the original planes."""
-        rgb = rgb.float().clamp(0, 1)
+        rgb = rgb.float()
         if self.layout.family == "yuv":
             channels = dict(zip("yuv", self._rgb_to_yuv(rgb, self._between_samples(original)), strict=True))
         elif self.layout.family == "gray":
@@ -151,7 +154,7 @@ class ColorConverter:
         kr, kb = self._kr, self._kb
         kg = 1 - kr - kb
         green = luma - (2 * kb * (1 - kb) / kg) * cb - (2 * kr * (1 - kr) / kg) * cr
-        return torch.cat([luma + 2 * (1 - kr) * cr, green, luma + 2 * (1 - kb) * cb], dim=1).clamp_(0, 1)
+        return torch.cat([luma + 2 * (1 - kr) * cr, green, luma + 2 * (1 - kb) * cb], dim=1)
 
     def _between_samples(self, original: Sequence[Tensor]) -> Tensor:
         """Chroma detail, in codes, that going to full size and back smooths away: (1, 2, h, w), or 0 for 4:4:4.

@@ -165,7 +165,9 @@ class FrameFilter:
         return results
 
     def _chained(self, batch: list[list[Tensor]], times: list[float]) -> list[list[Tensor]]:
-        rgb = torch.cat([self._converter.to_rgb(planes) for planes in batch])
+        whole = torch.cat([self._converter.to_rgb(planes) for planes in batch])
+        rgb = whole.clamp(0, 1)
+        beyond = whole.sub_(rgb)  # super-white and the like go around the chain, so that nothing is clipped
         moments = torch.tensor(times, dtype=torch.float64)
         transfer = self.stream.color.transfer
         excess = None
@@ -173,8 +175,8 @@ class FrameFilter:
             rgb, excess = to_working(rgb, transfer)
         for processor in self._processors:
             rgb = self._run_one(processor, rgb, moments)
-        if excess is not None:
-            rgb = from_working(rgb.float(), excess, transfer)
+        rgb = rgb.float().clamp(0, 1) if excess is None else from_working(rgb.float(), excess, transfer)
+        rgb = rgb + beyond
         return [self._converter.from_rgb(frame, planes) for frame, planes in zip(rgb.split(1), batch, strict=True)]
 
     @staticmethod

@@ -10,6 +10,7 @@ import pytest
 import torch
 from conftest import scene
 
+from exdnet_plugin import open_filter
 from exdnet_plugin.color import LUMA_WEIGHTS, ColorConverter, resolve
 from exdnet_plugin.media.frames import frame_planes
 from exdnet_plugin.pixel_format import pixel_format
@@ -79,6 +80,47 @@ def test_to_rgb_and_back_changes_luma_by_a_code_and_chroma_by_two(
         assert before.dtype == after.dtype
         assert before.shape == after.shape
         change = ((before.int() >> layout.shift) - (after.int() >> layout.shift)).abs().max()
+        assert change <= (2 if set(names) & set("uv") else 1)
+
+
+class Identity:
+    """Hands its frames back: they are converted to RGB and back, no short cut."""
+
+    def open(self, stream):
+        pass
+
+    def process(self, frames, times):
+        assert 0 <= frames.min() <= frames.max() <= 1
+        return frames
+
+    def reset(self):
+        pass
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("transfer", ["bt709", "smpte2084", "arib-std-b67"])
+@pytest.mark.parametrize("site", ["left", "center", "topleft"])
+@pytest.mark.parametrize("range_", ["limited", "full"])
+@pytest.mark.parametrize("matrix", LUMA_WEIGHTS)
+@pytest.mark.parametrize("name", ["yuv420p", "nv12", "yuv422p", "yuv444p", "yuv420p10le", "p010le", "yuv444p10le"])
+def test_every_code_comes_back_through_a_chain_that_changes_nothing(
+    name: str, matrix: str, range_: str, site: str, transfer: str
+) -> None:
+    """Super-white, sub-black and colours that RGB does not have, too: random codes are all of them."""
+    layout = pixel_format(name)
+    rng = np.random.default_rng(0)
+    kind = np.uint8 if layout.depth == 8 else np.uint16
+    planes = [
+        (rng.integers(0, 1 << layout.depth, layout.plane_shape(index, 32, 24)) << layout.shift).astype(kind)
+        for index in range(len(layout.planes))
+    ]
+    color = ColorFacts(matrix=matrix, range=range_, chroma_site=site, transfer=transfer)
+    with open_filter(StreamInfo(32, 24, name, color=color), chain=[Identity()]) as opened:
+        back = opened(planes, 0.0)
+    for names, before, after in zip(layout.planes, planes, back, strict=True):
+        change = np.abs((before >> layout.shift).astype(int) - (after >> layout.shift)).max()
         assert change <= (2 if set(names) & set("uv") else 1)
 
 

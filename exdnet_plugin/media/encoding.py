@@ -106,6 +106,7 @@ class Encoding:
         return context
 
 
+_STEADY = frozenset({"mpeg1video", "mpeg2video"})
 _INTERLACED = frozenset({"libx264", "mpeg2video", "prores_ks", "prores_aw", "prores", "ffv1"})
 
 
@@ -123,6 +124,12 @@ def choose_encoding(suffix: str, facts: VideoFacts, asked: EncodingOptions) -> E
     if codec.type != "video":
         raise MediaError(f"codec {name!r} is for {codec.type}; try {_SUGGESTED}")
     notes: list[str] = []
+    cfr = asked.cfr
+    if codec.name in _STEADY and cfr is None:
+        wanted = facts.rate or Fraction(25)
+        rates = cast("list[Fraction]", codec.frame_rates or [])
+        cfr = min(rates, key=lambda rate: abs(rate - wanted), default=wanted)
+        notes.append(f"{codec.name} knows steady rates alone: there is a frame every 1/{cfr} s")
     chosen = _asked_format(codec, asked.pixel_format) if asked.pixel_format else _nearest_format(codec, facts, notes)
     if is_hdr(facts.tags.names().transfer) and pixel_format(workable_format(chosen)).depth < 10:
         raise MediaError(
@@ -131,7 +138,7 @@ def choose_encoding(suffix: str, facts: VideoFacts, asked: EncodingOptions) -> E
         )
     if facts.interlaced and codec.name not in _INTERLACED:
         notes.append(f"interlaced frames stay so, but {codec.name} cannot say it in the stream; libx264 can")
-    return Encoding(codec.name, chosen, _options(codec.name, facts, asked), facts, asked.cfr, tuple(notes))
+    return Encoding(codec.name, chosen, _options(codec.name, facts, asked), facts, cfr, tuple(notes))
 
 
 def _default_codec(suffix: str, facts: VideoFacts) -> str:

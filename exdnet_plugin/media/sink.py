@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from heapq import merge
+from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from exdnet_plugin.whole_file import REMEDY
 CONTAINERS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".flv", ".nut", ".mxf", ".mpg", ".ogv"}
 )
+_MOST_TICKS = (1 << 31) - 1
 _APPLE = (".mp4", ".mov", ".m4v")
 
 
@@ -57,7 +59,9 @@ class VideoSink:
         self._hidden, self._source = hidden, source
         self._copied: dict[int, Stream] = {}
         try:
-            self._container: OutputContainer = av.open(str(hidden), "w")
+            self._container: OutputContainer = av.open(
+                str(hidden), "w", container_options=_container_options(path, source, encoding)
+            )
         except (FFmpegError, OSError) as error:
             raise MediaError(f"{path} cannot be written: {error.strerror}. {REMEDY}") from None
         try:
@@ -177,6 +181,15 @@ class VideoSink:
 
 
 _CONTAINER_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+
+
+def _container_options(path: Path, source: VideoSource, encoding: Encoding) -> dict[str, str]:
+    """MP4 tells in ticks of the movie, of 1/1000 s, where streams start: finer ones keep each start exact."""
+    if path.suffix.lower() not in _APPLE:
+        return {}
+    rates = {int(stream.codec_context.sample_rate) for stream in source.container.streams.audio}
+    ticks = lcm(encoding.time_base.denominator, *rates)
+    return {"movie_timescale": str(ticks)} if ticks <= _MOST_TICKS else {}
 
 
 def _shifted(packet: Packet[Any], ticks: int) -> Packet[Any]:

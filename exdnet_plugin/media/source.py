@@ -191,11 +191,15 @@ class VideoSource:
             skipped: how many frames of the excerpt end with that one.
         """
         frames = self._behind(behind, skipped) if behind is not None else self._from_start()
+        found = behind is not None
         for frame in frames:
             seconds = (frame.pts or 0) * self.facts.time_base - self.origin
             if self.excerpt.end is not None and seconds >= self.excerpt.end - self.excerpt.start:
-                return
+                break
+            found = True
             yield frame
+        if not found:
+            raise MediaError(f"{self.path} has no frame at {float(self.excerpt.start):g} s or behind; it is shorter")
 
     def _from_start(self) -> Iterator[av.VideoFrame]:
         first = self.origin / self.facts.time_base
@@ -280,6 +284,8 @@ class VideoSource:
 
     def _normal(self, frame: av.VideoFrame) -> av.VideoFrame:
         """A frame with a pts behind the last one's, of the stream's size, in a format that our colour room handles."""
+        if self._first_tags is None:
+            self._take_facts(frame)
         facts = self.facts
         frame.time_base = frame.time_base or facts.time_base  # frames flushed at the end come without
         if frame.pts is None:
@@ -296,8 +302,13 @@ class VideoSource:
             )
         elif self._first_tags and ColorTags.of(frame) != self._first_tags:
             self._note_once("colour tags change on the way; the first ones are taken for all frames")
-        self._first_tags = self._first_tags or ColorTags.of(frame)
         return reformatted(frame, facts.pixel_format, (facts.width, facts.height))
+
+    def _take_facts(self, frame: av.VideoFrame) -> None:
+        """The first frame's own size and format: a container may tell those of a later one."""
+        self._first_tags = ColorTags.of(frame)
+        kind = workable_format(frame.format.name)
+        self.facts = replace(self.facts, width=frame.width, height=frame.height, pixel_format=kind)
 
     def _note_once(self, note: str) -> None:
         if note not in self.notes:

@@ -53,15 +53,18 @@ def _encode(container: Any, stream: Any, pts: list[int] | None = None, through: 
         context = stream.codec_context
         frame.colorspace, frame.color_range = context.colorspace, context.color_range
         frames.append(frame)
-    for frame in _through(frames, stream, through) if through else frames:
+    name, _, options = through.partition("=")
+    for frame in through_filter(frames, name, options) if through else frames:
         container.mux(stream.encode(frame))
     container.mux(stream.encode(None))
 
 
-def _through(frames: list[av.VideoFrame], stream: Any, spec: str) -> Iterator[av.VideoFrame]:
-    graph = Graph()
-    source = graph.add_buffer(width=96, height=64, format=stream.pix_fmt, time_base=BASE)
-    name, _, options = spec.partition("=")
+def through_filter(frames: list[av.VideoFrame], name: str, options: str) -> Iterator[av.VideoFrame]:
+    """Frames through one of FFmpeg's filters that gives one for each."""
+    graph, first = Graph(), frames[0]
+    source = graph.add_buffer(
+        width=first.width, height=first.height, format=first.format.name, time_base=first.time_base
+    )
     steps = [source, graph.add(name, options), graph.add("buffersink")]
     steps[0].link_to(steps[1])
     steps[1].link_to(steps[2])
@@ -96,7 +99,9 @@ def plain(suffix: str = ".mkv", pts: list[int] | None = None, **video: Any) -> C
     return make
 
 
-def with_extra(suffix: str, add: Callable[[Any, Any], Callable[[], None] | None]) -> Callable[[Path], Path]:
+def with_extra(
+    suffix: str, add: Callable[[Any, Any], Callable[[], None] | None], pts: list[int] | None = None
+) -> Callable[[Path], Path]:
     """A file of video and what `add` gives it; what `add` returns is called behind the video."""
 
     def make(folder: Path) -> Path:
@@ -104,7 +109,7 @@ def with_extra(suffix: str, add: Callable[[Any, Any], Callable[[], None] | None]
         with _file(path) as container:
             stream = _video(container)
             behind = add(container, stream)
-            _encode(container, stream)
+            _encode(container, stream, pts)
             if behind:
                 behind()
         return path

@@ -1,0 +1,339 @@
+"""What people complain of in other enhancers, and what they ask for: a test for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from av.sidedata.sidedata import Type
+from conftest import MakeClip, dark_frames, decode, luma, packets
+from facts_sources import INTERLACED, plain, second_video, sound, through_filter, with_extra
+
+from exdnet_plugin import MediaError, enhance_video
+from exdnet_plugin.media.frames import frame_planes
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+class Handing:
+    """Converts to RGB and back and changes nothing."""
+
+    def open(self, stream: Any) -> None:
+        self.stream = stream
+
+    def process(self, frames: Any, times: Any) -> Any:
+        return frames
+
+    def reset(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Brighter(Handing):
+    def process(self, frames: Any, times: Any) -> Any:
+        return frames**0.7
+
+
+def tags(path: Path) -> list[int]:
+    frame = decode(path)[0]
+    return [int(getattr(frame, tag)) for tag in ("colorspace", "color_primaries", "color_trc", "color_range")]
+
+
+BARS = [
+    (235, 128, 128),
+    (210, 16, 146),
+    (170, 166, 16),
+    (145, 54, 34),
+    (106, 202, 222),
+    (81, 90, 240),
+    (41, 240, 110),
+    (16, 128, 128),
+]
+
+
+@pytest.mark.parametrize("range_", [1, 2])
+@pytest.mark.parametrize("matrix", [1, 4, 5, 6, 7, 9])
+def test_colours_do_not_shift(tmp_path: Path, matrix: int, range_: int) -> None:
+    """corrscope#365, HandBrake#2365, torchcodec#1262: colour bars come back as they were, tagged as they were."""
+    source, sink = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 64, "yuv420p"
+        context = stream.codec_context
+        context.colorspace, context.color_primaries, context.color_trc, context.color_range = matrix, matrix, 1, range_
+        if matrix == 4:
+            context.color_primaries = 4
+        frame = av.VideoFrame(128, 64, "yuv420p")
+        for plane, codes in zip(frame_planes(frame), zip(*BARS, strict=True), strict=True):
+            plane[...] = np.repeat(np.array(codes, np.uint8), plane.shape[1] // 8)
+        frame.pts, frame.time_base = 0, Fraction(1, 25)
+        frame.colorspace, frame.color_range = matrix, range_
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    report = enhance_video(source, sink, chain=[Handing()], codec="ffv1")
+    assert tags(sink) == tags(source)
+    assert not report.notes
+    for before, after, most in zip(
+        frame_planes(decode(source)[0]), frame_planes(decode(sink)[0]), (1, 2, 2), strict=True
+    ):
+        assert np.abs(before.astype(int) - after).max() <= most
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_hdr_and_ten_bits_are_not_lost(tmp_path: Path, transfer: int) -> None:
+    """nunif#372: a PQ or HLG clip gets brighter and stays HDR in 10 bits, and its highlights stay."""
+    source, sink = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p10le"
+        context = stream.codec_context
+        context.colorspace, context.color_primaries, context.color_trc, context.color_range = 9, 9, transfer, 1
+        frame = av.VideoFrame(96, 64, "yuv420p10le")
+        planes = frame_planes(frame)
+        planes[0][...] = np.linspace(64 + 60, 64 + 300, 96).astype(np.uint16)
+        planes[0][20:40, 40:60] = 64 + 800  # a lamp of about 3,300 cd/m² in PQ
+        planes[1][...] = planes[2][...] = 512
+        frame.pts, frame.time_base = 0, Fraction(1, 25)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    enhance_video(source, sink, chain=[Brighter()])
+    before, after = decode(source)[0], decode(sink)[0]
+    assert (after.format.name, tags(sink)) == ("yuv420p10le", [9, 9, transfer, 1])
+    assert frame_planes(after)[0].mean() > frame_planes(before)[0].mean() + 20
+    assert abs(int(frame_planes(after)[0][30, 50]) - (64 + 800)) <= 4
+    with pytest.raises(MediaError, match=r"HDR needs 10 bits.*--hdr sdr"):
+        enhance_video(source, tmp_path / "no.mp4", codec="libx264", pixel_format="yuv420p")
+
+
+def test_hdr_is_tone_mapped_when_asked(tmp_path: Path, exdnet: Run) -> None:
+    source = plain(tags=(9, 9, 16, 1), codec="libx265", pix_fmt="yuv420p10le", **{"x265-params": "log-level=error"})(
+        tmp_path
+    )
+    code, _, said = exdnet("enhance", source, tmp_path / "out.mkv", "--hdr", "sdr", "--chain", "null")
+    assert code == 0
+    assert "HDR (smpte2084) is tone-mapped to SDR, BT.709" in said
+    assert tags(tmp_path / "out.mkv") == [1, 1, 1, 1]
+    assert luma(tmp_path / "out.mkv")[0] < luma(source)[0], "PQ codes shadows higher than gamma does"
+
+
+def test_sound_does_not_drift_and_a_variable_rate_does_not_break(tmp_path: Path) -> None:
+    """video2x#1360, VideoJaNai#34: every frame at its time and every sample at its place, in mp4 to the sample."""
+    pts = [0, 33, 66, 133, 134, 300, 333, 720, 1001, 1034]
+    source, sink = with_extra(".mp4", sound("aac"), pts)(tmp_path), tmp_path / "out.mp4"
+    enhance_video(source, sink, chain=[Handing()])
+    assert [f.pts * f.time_base for f in decode(sink)] == [f.pts * f.time_base for f in decode(source)]
+
+    def samples(path: Path) -> list[tuple[int | None, bytes]]:
+        with av.open(str(path)) as container:
+            return [(f.pts, f.to_ndarray().tobytes()) for f in container.decode(audio=0)]
+
+    assert samples(sink) == samples(source) != []
+
+
+def test_a_part_is_cut_out_with_its_sound(make_clip: MakeClip, tmp_path: Path, exdnet: Run) -> None:
+    source, sink = make_clip("in.mp4", frames=75, rate=25, audio=True), tmp_path / "out.mp4"
+    code, _, said = exdnet("enhance", source, sink, "--chain", "null", "--from", "1", "--to", "0:02.2")
+    assert code == 0, said
+    assert [float(f.pts * f.time_base) for f in decode(sink)] == pytest.approx([i / 25 for i in range(30)])
+    wanted = [(pts, data) for pts, _, data in packets(source, "audio") if 48000 <= (pts or 0) < 2.2 * 48000]
+    assert [(pts + 48000, data) for pts, _, data in packets(sink, "audio") if pts is not None] == wanted
+    pictures = [frame.to_ndarray(format="gray").mean() for frame in decode(source)[25:55]]
+    assert luma(sink) == pytest.approx(pictures, abs=0.5)
+
+
+def test_a_part_that_is_none_is_refused(make_clip: MakeClip, tmp_path: Path, exdnet: Run) -> None:
+    source = make_clip("in.mp4")
+    for options, said in (
+        (["--from", "3", "--to", "2"], "start must be 0 or more and before the end"),
+        (["--from", "soon"], "write seconds, as 12.5"),
+        (["--from", "1:00"], "has no frame at 60 s or behind"),
+        (["--cfr", "0"], "write frames a second"),
+        (["--bitrate", "fast"], "write bits a second"),
+        (["--crf", "20", "--bitrate", "1M"], "give one of them"),
+        (["--pixel-format", "yuv999p"], "unknown to FFmpeg; libx264 takes yuv420p"),
+        (["--pixel-format", "rgb24"], "libx264 does not take pixel format 'rgb24'"),
+        (["--preset", "hasty"], "refuses its settings"),
+        (["--codec", "aac"], "codec 'aac' is for audio"),
+        (["--codec", "libvpx-vp9", "--preset", "slow"], "has no option 'preset'"),
+        (["--video-stream", "4"], "has no video stream 4; there are 0 to 0"),
+    ):
+        code, _, error = exdnet("enhance", source, tmp_path / "out.mp4", "--chain", "null", *options)
+        assert (code, said in error) == (2, True), error
+        assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def test_a_constant_rate_repeats_and_leaves_out_frames(tmp_path: Path, exdnet: Run) -> None:
+    source = plain(pts=[0, 40, 80, 320, 330, 340, 400])(tmp_path)
+    code, _, said = exdnet("enhance", source, tmp_path / "out.mkv", "--cfr", "25", "--chain", "null", "--codec", "ffv1")
+    assert code == 0, said
+    result = decode(tmp_path / "out.mkv")
+    assert [float(f.pts * f.time_base) for f in result] == pytest.approx([i / 25 for i in range(11)], abs=1e-3)
+    shown = [frame.to_ndarray().tobytes() for frame in result]
+    before = [frame.to_ndarray().tobytes() for frame in decode(source)]
+    assert [before.index(picture) for picture in shown] == [0, 1, 2, 2, 2, 2, 2, 2, 5, 5, 6]
+
+
+def test_encoders_are_given_what_is_asked(make_clip: MakeClip, tmp_path: Path, exdnet: Run) -> None:
+    source, sink = make_clip("in.mp4"), tmp_path / "out.mkv"
+    options = ["--codec", "libx265", "--pixel-format", "yuv422p10le", "--preset", "ultrafast", "--bitrate", "500k"]
+    assert exdnet("enhance", source, sink, "--chain", "null", *options)[0] == 0
+    with av.open(str(sink)) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.name, context.pix_fmt) == ("hevc", "yuv422p10le")
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("prores_ks", ".mov"), ("ffv1", ".mkv"), ("libsvtav1", ".mp4"), ("mpeg2video", ".ts")]
+)
+def test_other_encoders_work(make_clip: MakeClip, tmp_path: Path, codec: str, suffix: str) -> None:
+    sink = tmp_path / f"out{suffix}"
+    enhance_video(make_clip("in.mp4"), sink, chain="null", codec=codec)
+    assert len(decode(sink)) == 12
+
+
+def test_one_video_stream_of_several_is_chosen(tmp_path: Path) -> None:
+    source, sink = with_extra(".mkv", second_video(cover=False))(tmp_path), tmp_path / "out.mkv"
+    enhance_video(source, sink, chain=[Brighter()], video_stream=1)
+    with av.open(str(sink)) as container:
+        assert [(s.width, s.height) for s in container.streams.video] == [(32, 32), (96, 64)]
+        bright = next(container.decode(container.streams.video[0]))
+    assert bright.to_ndarray(format="gray").mean() > 92
+
+
+class FieldMeans(Handing):
+    """Each picture becomes flat: fields that were mixed would show."""
+
+    def process(self, frames: Any, times: Any) -> Any:
+        assert frames.shape[2:] == (32, 96)
+        return frames.mean(dim=(2, 3), keepdim=True).expand_as(frames)
+
+
+def interlaced(folder: Path) -> Path:
+    """Interlaced video of something that moves."""
+    path = folder / "in.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.flags |= INTERLACED
+        stream.codec_context.field_order = 2
+        for frame in through_filter(fields(), "setparams", "field_mode=tff"):
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def fields() -> list[av.VideoFrame]:
+    """A bright bar that moves 8 pixels a field, on dark upper fields and brighter lower ones."""
+    frames = []
+    for index in range(5):
+        frame = av.VideoFrame(96, 64, "yuv420p")
+        planes = frame_planes(frame)
+        planes[1][...] = planes[2][...] = 128
+        for parity, level in ((0, 50), (1, 50)):
+            planes[0][parity::2] = level
+            start = 16 * index + 8 * parity
+            planes[0][parity::2, start : start + 12] = 200
+        frame.pts, frame.time_base = index, Fraction(1, 25)
+        frames.append(frame)
+    return frames
+
+
+def test_interlaced_video_is_handled_by_field(tmp_path: Path) -> None:
+    source, sink = interlaced(tmp_path), tmp_path / "out.mkv"
+    enhance_video(source, sink, chain=[FieldMeans()], codec="ffv1")
+    frame = decode(sink)[2]
+    assert frame.interlaced_frame
+    upper, lower = (frame_planes(frame)[0][start::2].astype(int) for start in (0, 1))
+    assert np.ptp(upper) == np.ptp(lower) == 0, "each field became flat by itself"
+    assert upper[0, 0] > 60
+
+
+def test_interlaced_video_is_deinterlaced_on_request(tmp_path: Path, exdnet: Run) -> None:
+    source, sink = interlaced(tmp_path), tmp_path / "out.mkv"
+    code, _, said = exdnet("enhance", source, sink, "--deinterlace", "--chain", "null", "--codec", "ffv1")
+    assert code == 0, said
+    result = decode(sink)
+    assert [f.pts * f.time_base for f in result] == [f.pts * f.time_base for f in decode(source)]
+    assert not result[1].interlaced_frame
+    combed, whole = (
+        np.abs(np.diff(frame_planes(f)[0].astype(int), axis=0)).sum() for f in (decode(source)[2], result[2])
+    )
+    assert whole < combed / 4
+
+
+def test_captions_in_the_picture_stream_survive(tmp_path: Path, shared: Path) -> None:
+    """What decoders hang on frames (closed captions, light levels) goes to the encoder with the enhanced frame."""
+    from exdnet_plugin.media.frames import frame_from_planes
+
+    source = plain(
+        tags=(9, 9, 16, 1),
+        codec="libx265",
+        pix_fmt="yuv420p10le",
+        **{"x265-params": "log-level=error:hdr10=1:max-cll=900,300"},
+    )(tmp_path)
+    frame = decode(source)[0]
+    changed = frame_from_planes([plane // 2 for plane in frame_planes(frame)], frame)
+    assert Type.CONTENT_LIGHT_LEVEL in [item.type for item in changed.side_data]  # type: ignore[attr-defined]
+    assert changed.pts == 0
+
+
+def test_alpha_survives_where_the_encoder_has_it(tmp_path: Path) -> None:
+    source, sink = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuva420p"
+        frame = av.VideoFrame(96, 64, "yuva420p")
+        for index, plane in enumerate(frame_planes(frame)):
+            plane[...] = (60, 128, 128, np.arange(96, dtype=np.uint8))[index]
+        frame.pts, frame.time_base = 0, Fraction(1, 25)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    enhance_video(source, sink, chain=[Brighter()], codec="ffv1")
+    assert np.array_equal(frame_planes(decode(sink)[0])[3], frame_planes(decode(source)[0])[3])
+    report = enhance_video(source, tmp_path / "out.mp4", chain="null")
+    assert any("yuva420p is encoded as yuv420p" in note for note in report.notes)
+
+
+def test_frames_that_share_a_time_are_kept_and_told(tmp_path: Path) -> None:
+    """Frames of one time cannot be written: each goes a tick behind the one before."""
+    from exdnet_plugin.media.source import VideoSource
+
+    source = plain(pts=[0, 40, 80])(tmp_path)
+    with VideoSource(source) as opened:
+        frames = [opened._normal(frame) for frame in dark_av_frames([80, 80, 70])]
+        assert [frame.pts for frame in frames] == [80, 81, 82]
+        assert any("share a time" in note for note in opened.notes)
+
+
+def dark_av_frames(pts: list[int]) -> list[av.VideoFrame]:
+    frames = []
+    for picture, moment in zip(dark_frames(len(pts), (64, 96)), pts, strict=True):
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+        frame.pts, frame.time_base = moment, Fraction(1, 1000)
+        frames.append(frame)
+    return frames
+
+
+def test_a_change_of_size_on_the_way_is_scaled_and_told(tmp_path: Path) -> None:
+    source = tmp_path / "in.ts"
+    parts = []
+    for index, size in enumerate([(96, 64), (128, 96)]):
+        part = tmp_path / f"{index}.ts"
+        with av.open(str(part), "w") as container:
+            stream = container.add_stream("libx264", rate=25, options={"bf": "0"})
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+            for number, picture in enumerate(dark_frames(6, size[::-1])):
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+                frame.pts, frame.time_base = number + 6 * index, Fraction(1, 25)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        parts.append(part.read_bytes())
+    source.write_bytes(b"".join(parts))
+    report = enhance_video(source, tmp_path / "out.mp4", chain="null")
+    assert any("frames change size to 128x96; they are scaled to 96x64" in note for note in report.notes)
+    assert {(f.width, f.height) for f in decode(tmp_path / "out.mp4")} == {(96, 64)}
