@@ -42,7 +42,7 @@ def _of_video(source: VideoSource, facts: VideoFacts, written: VideoSource) -> l
         "sample aspect ratio": (facts.sample_aspect_ratio or 1) != (found.sample_aspect_ratio or 1),
         "chroma site": facts.chroma_site not in ("unspecified", found.chroma_site),
         "interlaced fields": facts.interlaced and not found.interlaced,
-        "timecode": source.stream.metadata.get("timecode") != written.stream.metadata.get("timecode"),
+        "timecode": _told(source.stream.metadata, "timecode") != _told(written.stream.metadata, "timecode"),
         "mastering display and light levels": not _same_light(facts, found),
     }
     tags = ("matrix", "primaries", "transfer", "range")
@@ -51,6 +51,11 @@ def _of_video(source: VideoSource, facts: VideoFacts, written: VideoSource) -> l
         wanted = getattr(names, tag)
         missing[f"colour {tag} {wanted}"] = wanted not in ("unspecified", getattr(read, tag))
     return [what for what, gone in missing.items() if gone]
+
+
+def _told(metadata: Mapping[str, str], name: str) -> str | None:
+    """Matroska writes names in capitals."""
+    return next((value for key, value in metadata.items() if key.lower() == name), None)
 
 
 def _same_light(facts: VideoFacts, found: VideoFacts) -> bool:
@@ -64,8 +69,8 @@ def _same_light(facts: VideoFacts, found: VideoFacts) -> bool:
 
 
 def _of_file(source: VideoSource, written: VideoSource, copies: Mapping[int, int]) -> list[str]:
-    titles = [title for title in ("title", "artist", "comment") if source.container.metadata.get(title)]
-    missing = [f"metadata {title}" for title in titles if title not in written.container.metadata]
+    titles = [title for title in ("title", "artist", "comment") if _told(source.container.metadata, title)]
+    missing = [f"metadata {title}" for title in titles if not _told(written.container.metadata, title)]
     if source.container.chapters() and not written.container.chapters():
         missing.append("the list of chapters")
     streams = {stream.index: stream for stream in written.container.streams}
@@ -80,7 +85,7 @@ def _of_copy(stream: Stream, copy: Stream) -> list[str]:
     what = f"of {stream.type} stream {stream.index}"
     lost = stream.disposition & ~copy.disposition
     missing: list[Any] = [f"disposition {lost.name} {what}"] if lost else []
-    language = stream.metadata.get("language")
-    if language not in (None, "und") and language != copy.metadata.get("language"):
+    language = _told(stream.metadata, "language")
+    if language not in (None, "und") and language != _told(copy.metadata, "language"):
         missing.append(f"language {language} {what}")
     return missing

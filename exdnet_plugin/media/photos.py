@@ -5,7 +5,7 @@ OpenCV is imported when a photo is first read, never beside av's decoding: both 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exdnet_plugin.errors import MediaError
+from exdnet_plugin.media.heic import HEIC_SUFFIXES, read_heic, write_heic
+from exdnet_plugin.media.orientation import exif_orientation, upright
 from exdnet_plugin.whole_file import whole_file
 
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"})
+_DEEP_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".avif", ".heic", ".heif"})
 Pixels = NDArray[np.uint8 | np.uint16]
 _TIFF_KEPT = {
     270: "ImageDescription",
@@ -28,6 +31,8 @@ _TIFF_KEPT = {
     34675: "ICC profile",
 }
 _TIFF_EXIF = 34665
+_TIFF_BLOCKS = {700: "xmp", 34675: "icc"}  # what TIFF has as tags and other formats as blocks
+_WITHOUT_EXIF = frozenset({".bmp", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,19 @@ class Photo:
 
 
 def read_photo(path: Path) -> Photo:
-    """Read a photo; pixels as stored, so that an EXIF orientation stays true. MediaError when it is none."""
+    """Read a photo; pixels as stored, so that an EXIF orientation stays true, but TIFF and HEIC upright.
+
+    Raises:
+        MediaError: it is no photo.
+    """
     import cv2
 
     data = _bytes(path)
+    if path.suffix.lower() in HEIC_SUFFIXES:
+        found, named = read_heic(path, data.tobytes())
+        numbers = _numbers()
+        told = tuple((numbers[name], np.frombuffer(block, np.uint8)) for name, block in named.items())
+        return _photo(found[:, :, [2, 1, 0, 3][: found.shape[2]]], told, (), ())
     try:
         pixels, kinds, blocks = cv2.imdecodeWithMetadata(data, flags=cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
@@ -64,11 +78,29 @@ def read_photo(path: Path) -> Photo:
         raise MediaError(f"{path} is not a photo that can be read; known are {', '.join(sorted(PHOTO_SUFFIXES))}")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise MediaError(f"{path} holds {pixels.dtype} values; photos of 8 or 16 bits are taken. Convert it first")
+    if path.suffix.lower() == ".avif" and pixels.dtype == np.uint16:
+        peak = (1 << _avif_depth(data.tobytes())) - 1
+        pixels = np.round(pixels * (65535 / peak)).astype(np.uint16)
+    icc = path.suffix.lower() == ".avif" and any(kind in data.tobytes() for kind in (b"colrprof", b"colrrICC"))
     metadata = tuple(
         (int(kind), np.asarray(block, np.uint8).ravel()) for kind, block in zip(kinds, blocks, strict=True)
     )
     tags, notes = _tiff_tags(path) if path.suffix.lower() in (".tif", ".tiff") else ((), ())
+    notes += ("its ICC profile is left out: AVIF is read without",) if icc else ()
     return _photo(cast(Pixels, pixels), metadata, tags, notes)
+
+
+def _numbers() -> dict[str, int]:
+    """OpenCV's numbers of metadata blocks."""
+    import cv2
+
+    return {"exif": cv2.IMAGE_METADATA_EXIF, "xmp": cv2.IMAGE_METADATA_XMP, "icc": cv2.IMAGE_METADATA_ICCP}
+
+
+def _avif_depth(data: bytes) -> int:
+    """Bits a channel, from the `pixi` property (ISO/IEC 23008-12, 6.5.6); OpenCV hands the codes out unscaled."""
+    place = data.find(b"pixi")
+    return data[place + 9] if 0 <= place < len(data) - 9 and data[place + 9] in (10, 12) else 10
 
 
 def _bytes(path: Path) -> NDArray[np.uint8]:
@@ -119,13 +151,44 @@ def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> list[str]:
     """
     suffix = path.suffix.lower()
     notes = list(photo.notes)
+    photo = _carried(photo, suffix, notes)
     pixels = _stored(photo, suffix, notes)
     with whole_file(path) as beside:
         if suffix in (".tif", ".tiff"):
             _write_tiff(beside, pixels, photo, notes)
+        elif suffix in HEIC_SUFFIXES:
+            blocks = dict(photo.metadata)
+            named = {name: blocks[number].tobytes() for name, number in _numbers().items() if number in blocks}
+            write_heic(beside, pixels, named, quality)
         else:
             _write_with_opencv(beside, pixels, photo, quality, notes)
     return notes
+
+
+def _carried(photo: Photo, suffix: str, notes: list[str]) -> Photo:
+    """The photo with its metadata as the format has it, turned upright where that cannot be told."""
+    numbers = _numbers()
+    names = {number: name for name, number in numbers.items()}
+    blocks = {names[number]: block.tobytes() for number, block in photo.metadata if number in names}
+    tags = dict(photo.tiff_tags)
+    if suffix not in (".tif", ".tiff"):
+        blocks |= {name: bytes(tags.pop(code)) for code, name in _TIFF_BLOCKS.items() if code in tags}
+    else:
+        tags |= {code: blocks.pop(name) for code, name in _TIFF_BLOCKS.items() if name in blocks}
+    orientation = exif_orientation(blocks.get("exif", b"")) if suffix in _WITHOUT_EXIF else 1
+    if suffix in _WITHOUT_EXIF and "exif" in blocks:
+        notes.append(f"EXIF is left out: {suffix} is written without; .png or .jpg has it")
+        del blocks["exif"]
+    if tags and suffix not in (".tif", ".tiff"):
+        notes.append(f"{', '.join(_TIFF_KEPT[code] for code in tags)} of the TIFF are left out; .tif has them")
+        tags = {}
+    return replace(
+        photo,
+        rgb=upright(photo.rgb, orientation),
+        alpha=None if photo.alpha is None else upright(photo.alpha, orientation),
+        metadata=tuple((numbers[name], np.frombuffer(block, np.uint8)) for name, block in blocks.items()),
+        tiff_tags=tuple(tags.items()),
+    )
 
 
 def _stored(photo: Photo, suffix: str, notes: list[str]) -> Pixels:
@@ -137,7 +200,7 @@ def _stored(photo: Photo, suffix: str, notes: list[str]) -> Pixels:
         else:
             channels.append(photo.alpha[:, :, None])
     pixels = np.concatenate(channels, axis=2)
-    if pixels.dtype == np.uint16 and suffix not in (".png", ".tif", ".tiff"):
+    if pixels.dtype == np.uint16 and suffix not in _DEEP_SUFFIXES:
         notes.append(f"16 bits become 8: {suffix} holds no more; .png or .tif would")
         pixels = np.round(pixels / 257).astype(np.uint8)
     return pixels
@@ -147,6 +210,8 @@ def _write_with_opencv(path: Path, pixels: Pixels, photo: Photo, quality: int, n
     import cv2
 
     order = [2, 1, 0, 3][: pixels.shape[2]]
+    if path.suffix.lower() == ".avif" and pixels.dtype == np.uint16:
+        pixels = np.round(pixels * (1023 / 65535)).astype(np.uint16)
     parameters = {
         ".jpg": [
             cv2.IMWRITE_JPEG_QUALITY,
@@ -155,16 +220,14 @@ def _write_with_opencv(path: Path, pixels: Pixels, photo: Photo, quality: int, n
             cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
         ],
         ".webp": [cv2.IMWRITE_WEBP_QUALITY, quality],
+        ".avif": [cv2.IMWRITE_AVIF_QUALITY, quality, cv2.IMWRITE_AVIF_DEPTH, 10 if pixels.dtype == np.uint16 else 8],
     }.get(path.suffix.lower().replace("jpeg", "jpg"), [])
     kinds = [kind for kind, _ in photo.metadata]
     blocks = [block for _, block in photo.metadata]
-    if photo.tiff_tags:
-        notes.append(
-            f"{', '.join(_TIFF_KEPT[code] for code, _ in photo.tiff_tags)} of the TIFF are left out; "
-            "write a .tif to keep them"
-        )
+    if path.suffix.lower() == ".avif" and set(kinds) - {cv2.IMAGE_METADATA_EXIF}:
+        notes.append("ICC and XMP are left out: .avif is written without; .png has both")
     if path.suffix.lower() == ".bmp":
-        notes += ["EXIF and ICC are left out: .bmp has none; .png has"] if kinds else []
+        notes += ["ICC and XMP are left out: .bmp has none; .png has"] if kinds else []
         _, data = cv2.imencode(".bmp", np.ascontiguousarray(pixels[:, :, order]))
     else:
         _, data = cv2.imencodeWithMetadata(
@@ -176,15 +239,7 @@ def _write_with_opencv(path: Path, pixels: Pixels, photo: Photo, quality: int, n
 def _write_tiff(path: Path, pixels: Pixels, photo: Photo, notes: list[str]) -> None:
     import tifffile
 
-    if photo.metadata:
-        notes.append(
-            "EXIF, ICC and XMP of the source are left out: they are carried from TIFF to TIFF only; "
-            "write the source's own format"
-        )
-    extra = [
-        (code, 7 if isinstance(value, bytes) else 2, len(value) if isinstance(value, bytes) else 0, value, True)
-        for code, value in photo.tiff_tags
-    ]
+    extra = [_tiff_tag(code, value) for code, value in photo.tiff_tags]
     tifffile.imwrite(
         path,
         pixels,
@@ -194,3 +249,10 @@ def _write_tiff(path: Path, pixels: Pixels, photo: Photo, notes: list[str]) -> N
         extrasamples=["unassalpha"] if pixels.shape[2] == 4 else None,
         extratags=extra,
     )
+
+
+def _tiff_tag(code: int, value: Any) -> tuple[int, int, int, Any, bool]:
+    """A tag as tifffile takes it: undefined bytes, a short or text."""
+    if isinstance(value, bytes):
+        return code, 7, len(value), value, True
+    return (code, 3, 1, int(value), True) if isinstance(value, int) else (code, 2, 0, value, True)

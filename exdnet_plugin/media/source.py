@@ -24,7 +24,7 @@ from exdnet_plugin.media.frames import reformatted, workable_format
 from exdnet_plugin.stream_info import StreamInfo
 
 log = logging.getLogger(__name__)
-MAX_PIXELS = 1 << 28  # 16384 x 16384: more is a broken header
+MAX_PIXELS = 1 << 26  # 8192 x 8192, twice 8K: more is a broken header
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,12 @@ class VideoSource:
 
     def _choose_stream(self, wanted: int | None) -> VideoStream:
         """The stream asked for, or the default one, then the one of most pixels; never a cover picture."""
-        streams = [
-            stream for stream in self.container.streams.video if not stream.disposition & Disposition.attached_pic
-        ]
+        streams = self._videos()
         if not streams:
             kinds = ", ".join(sorted({stream.type for stream in self.container.streams})) or "nothing"
-            raise MediaError(f"{self.path} has no video stream (it holds {kinds}); give a file with video")
+            raise MediaError(
+                f"{self.path} has no video stream that can be decoded (it holds {kinds}); give a file with video"
+            )
         if wanted is not None:
             if not 0 <= wanted < len(streams):
                 raise MediaError(f"{self.path} has no video stream {wanted}; there are 0 to {len(streams) - 1}")
@@ -115,6 +115,14 @@ class VideoSource:
         return max(
             streams, key=lambda stream: (bool(stream.disposition & Disposition.default), stream.width * stream.height)
         )
+
+    def _videos(self) -> list[VideoStream]:
+        """Video streams of a codec that there is, cover pictures left out."""
+        return [
+            stream
+            for stream in self.container.streams.video
+            if stream.codec_context and not stream.disposition & Disposition.attached_pic
+        ]
 
     def _facts(self) -> VideoFacts:
         context = self.stream.codec_context
@@ -238,8 +246,7 @@ class VideoSource:
 
     @property
     def _number(self) -> int:
-        videos = [s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic]
-        return next(i for i, stream in enumerate(videos) if stream.index == self.stream.index)
+        return next(i for i, stream in enumerate(self._videos()) if stream.index == self.stream.index)
 
     def _sought(self, pts: int) -> Iterator[av.VideoFrame]:
         self._rest.close()  # type: ignore[attr-defined]  # a generator

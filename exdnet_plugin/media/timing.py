@@ -8,8 +8,10 @@ from fractions import Fraction
 
 import av
 
+from exdnet_plugin.errors import MediaError
 from exdnet_plugin.media.source import VideoSource
 
+MOST_REPEATS = 100_000  # an hour at 25 frames a second is a gap that someone may want; a broken clock's is longer
 Stamp = tuple[int, int]  # pts and duration in ticks of the encoder's time base; a duration of 0 is unknown
 
 
@@ -51,4 +53,9 @@ def at_constant_rate(frames: Iterator[av.VideoFrame], rate: Fraction, source: Vi
 
 
 def _ticks(frame: av.VideoFrame, first: int, end: int) -> Shown:
+    if end - first > MOST_REPEATS:
+        raise MediaError(
+            f"a frame would be repeated {end - first} times; the source's times have a gap. "
+            "Leave --cfr away, or cut the gap out with --from and --to"
+        )
     return Shown(frame, frame.pts or 0, tuple((tick, 1) for tick in range(first, end)))

@@ -13,6 +13,8 @@ import tifffile
 from conftest import dark_frames
 
 from exdnet_plugin import MediaError, enhance_image
+from exdnet_plugin.media.heic import write_heic
+from exdnet_plugin.media.orientation import exif_orientation, upright
 from exdnet_plugin.media.photos import read_photo, write_photo
 
 # A big-endian EXIF block: one directory with Orientation = 6, turned by 90 degrees.
@@ -149,3 +151,71 @@ def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
 def test_other_types_are_refused() -> None:
     with pytest.raises(ValueError, match="int32"):
         enhance_image(np.zeros((4, 4, 3), np.int32))
+
+
+SHADES = np.linspace(20, 60, 48, dtype=np.uint8)[None, :, None] * np.ones((32, 1, 3), np.uint8)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".bmp", ".png", ".heic"])
+def test_a_turned_photo_is_seen_the_same_in_every_format(tmp_path: Path, exdnet: Run, suffix: str) -> None:
+    """Orientation 6: what is stored on the left is seen on top. What cannot tell it holds upright pixels."""
+    source, sink = write(tmp_path / "in.jpg", SHADES), tmp_path / f"out{suffix}"
+    assert exdnet("enhance", source, sink, "--chain", "null")[0] == 0
+    result = read_photo(sink)
+    exif = dict(result.metadata).get(cv2.IMAGE_METADATA_EXIF)
+    seen = upright(result.rgb, exif_orientation(exif.tobytes()) if exif is not None else 1)
+    assert seen.shape[:2] == (48, 32)
+    assert seen[0].mean() < 24 < 50 < seen[-1].mean()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pixels_are_turned_as_opencv_turns_them(tmp_path: Path, orientation: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (6, 9, 3)).astype(np.uint8)
+    exif = EXIF[:18] + struct.pack(">H", orientation) + EXIF[20:]
+    _, data = cv2.imencodeWithMetadata(".png", pixels, [cv2.IMAGE_METADATA_EXIF], [np.frombuffer(exif, np.uint8)])
+    (tmp_path / "in.png").write_bytes(data.tobytes())
+    seen = cv2.imread(str(tmp_path / "in.png"))
+    assert exif_orientation(exif) == orientation
+    assert np.array_equal(upright(pixels, orientation), seen)
+
+
+def test_heic_keeps_depth_profile_and_exif(tmp_path: Path, exdnet: Run) -> None:
+    blocks = {"exif": EXIF, "icc": icc_profile(), "xmp": b"<x:xmpmeta/>"}
+    pixels = SHADES.astype(np.uint16) * 257 + 77
+    write_heic(tmp_path / "in.heic", pixels, blocks, 95)
+    before = read_photo(tmp_path / "in.heic")
+    assert before.rgb.dtype == np.uint16
+    assert before.rgb.shape[:2] == (48, 32), "pixels come upright"
+    assert exdnet("enhance", tmp_path / "in.heic", tmp_path / "out.heic")[0] == 0
+    after = read_photo(tmp_path / "out.heic")
+    assert (after.rgb.dtype, after.rgb.shape) == (np.uint16, before.rgb.shape)
+    found = {kind: block.tobytes() for kind, block in after.metadata}
+    assert found[cv2.IMAGE_METADATA_ICCP] == icc_profile()
+    assert found[cv2.IMAGE_METADATA_XMP] == blocks["xmp"]
+    assert exif_orientation(found[cv2.IMAGE_METADATA_EXIF]) == 1
+
+
+def test_avif_keeps_ten_bits(tmp_path: Path, exdnet: Run) -> None:
+    codes = np.repeat(np.arange(100, 196, dtype=np.uint16)[None, :, None], 64, axis=0) * np.ones((1, 1, 3), np.uint16)
+    _, data = cv2.imencode(".avif", codes, [cv2.IMWRITE_AVIF_DEPTH, 10, cv2.IMWRITE_AVIF_QUALITY, 100])
+    (tmp_path / "in.avif").write_bytes(data.tobytes())
+    assert np.abs(read_photo(tmp_path / "in.avif").rgb / 65535 * 1023 - codes).max() <= 1
+    code, _, said = exdnet(
+        "enhance", tmp_path / "in.avif", tmp_path / "out.avif", "--chain", "null", "--photo-quality", "100"
+    )
+    assert code == 0, said
+    assert np.abs(read_photo(tmp_path / "out.avif").rgb / 65535 * 1023 - codes).max() <= 2
+
+
+def test_profiles_go_from_tiff_to_others_and_back(tmp_path: Path, exdnet: Run) -> None:
+    extra = [(34675, 7, len(icc_profile()), icc_profile(), True), (274, 3, 1, 3, True)]
+    tifffile.imwrite(tmp_path / "in.tif", SHADES, photometric="rgb", extratags=extra)
+    assert exdnet("enhance", tmp_path / "in.tif", tmp_path / "out.png", "--chain", "null")[0] == 0
+    photo = read_photo(tmp_path / "out.png")
+    assert dict(photo.metadata)[cv2.IMAGE_METADATA_ICCP].tobytes() == icc_profile()
+    assert photo.rgb[0, 0, 0] > photo.rgb[0, -1, 0], "turned upright, by 180 degrees"
+    assert exdnet("enhance", tmp_path / "out.png", tmp_path / "out.tif", "--chain", "null")[0] == 0
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert file.pages[0].tags[34675].value == icc_profile()
+    _, _, said = exdnet("enhance", tmp_path / "out.png", tmp_path / "out.avif", "--chain", "null")
+    assert "ICC and XMP are left out: .avif" in said
