@@ -17,6 +17,13 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{path.stem}.partial{path.suffix}")
 
 
+def replace_whole(hidden: Path, path: Path) -> None:
+    """Give a written file its name, once all of it is on the disk: a power cut leaves it or what was there before."""
+    with hidden.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(hidden, path)
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """The name to write to; the file gets its own when all went well, and a kill leaves the old one or the new one.
@@ -27,7 +34,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     hidden = beside(path)
     try:
         yield hidden
-        os.replace(hidden, path)
+        replace_whole(hidden, path)
     except OSError as error:  # FFmpeg's errors are of this kind where they are the system's
         raise MediaError(f"{path} cannot be written: {error.strerror or error}. {REMEDY}") from error
     finally:

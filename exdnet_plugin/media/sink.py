@@ -5,7 +5,6 @@ The file is written at the end of a job, beside its name, and renamed: the name 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -28,7 +27,7 @@ from exdnet_plugin.media.encoding import Encoding, check_opened, refused
 from exdnet_plugin.media.kept import left_out
 from exdnet_plugin.media.packet_log import PacketLog
 from exdnet_plugin.media.source import VideoSource, open_media
-from exdnet_plugin.whole_file import REMEDY
+from exdnet_plugin.whole_file import REMEDY, replace_whole
 
 CONTAINERS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".flv", ".nut", ".mxf", ".mpg", ".ogv"}
@@ -131,7 +130,7 @@ class VideoSink:
             self._container.close()
             copies = {index: stream.index for index, stream in self._copied.items()}
             self.notes += left_out(self._source, self.encoding.facts, self._hidden, copies)
-            os.replace(self._hidden, self.path)
+            replace_whole(self._hidden, self.path)
         except (FFmpegError, OSError) as error:
             self.abort()
             raise MediaError(f"{self.path} cannot be written: {error.strerror or error}. {REMEDY}") from error

@@ -33,7 +33,13 @@ from exdnet_plugin import MediaError, enhance_video
 
 CONTAINERS = ("mp4", "mov", "mkv", "webm", "ts")
 DOCS = Path(__file__).parents[2] / "docs" / "facts.md"
-HEAD = ["# What is kept", "", "Made by `tests/media/test_facts.py`, which enhances a small file that carries each fact into each container, with the default encoder, and", "compares. *kept*: the same is read from both files. *converted* and *refused*: what the command says.", ""]
+HEAD = (
+    "# What is kept",
+    "",
+    "Made by `tests/media/test_facts.py`, which enhances a small file that carries each fact into each container, with the",
+    "default encoder, and compares. *kept*: the same is read from both. *converted*, *refused*: what the command says.",
+    "",
+)
 MASTERING = {
     "x265-params": "log-level=error:hdr10=1:max-cll=1000,400:"
     "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)"
