@@ -36,8 +36,8 @@ DOCS = Path(__file__).parents[2] / "docs" / "facts.md"
 HEAD = (
     "# What is kept",
     "",
-    "Made by `tests/media/test_facts.py`, which enhances a small file that carries each fact into each container, with the",
-    "default encoder, and compares. *kept*: the same is read from both. *converted*, *refused*: what the command says.",
+    "Made by `tests/media/test_facts.py`, which enhances a small file that carries each fact into each container, with",
+    "the default encoder, and compares. *kept*: the same is read from both. *converted*, *refused*: what is said.",
     "",
 )
 MASTERING = {
