@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import pairwise
+from threading import Barrier
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +17,7 @@ from exdnet_plugin.exdnet.folded import before_calibration, fold
 from exdnet_plugin.exdnet.network import HALO, OUTPUT_MIN, ExdNet
 
 SIZE_MIN = 8  # the global branch shrinks a frame eightfold; smaller ones are continued at their edges
-CPU_TILE = 192  # pixels a side: the 64 hidden channels of a tile stay near the cache, its halo costs a third
+CPU_TILE = 256  # pixels a side: a tile and its halo stay near the cache, and the halo costs a fifth
 ROWS = 256  # rows that the matrix is applied to at once, so that no second whole frame of temporaries is needed
 
 
@@ -54,7 +57,10 @@ class Inference:
             return before_calibration(self._folded, frames, range_)
         height, width = frames.shape[2:]
         result = torch.empty_like(frames)
-        for target, source, inner in _tiles(height, width, self._tile or max(height, width)):
+
+        @torch.inference_mode()
+        def run(tile: tuple[Slices, Slices, Slices]) -> None:
+            target, source, inner = tile
             part = frames[:, :, source[0], source[1]]
             if self._continue_edges:
                 missing = [HALO - inner[1].start, HALO - (source[1].stop - target[1].stop)]
@@ -64,6 +70,10 @@ class Inference:
                 inner = rows, columns
             part = before_calibration(self._folded, part, range_)
             result[:, :, target[0], target[1]] = part[:, :, inner[0], inner[1]]
+
+        each = tile_threads().map if frames.device.type == "cpu" else map
+        for _ in each(run, _tiles(height, width, self._tile or max(height, width))):
+            pass
         return result
 
     @torch.inference_mode()
@@ -89,6 +99,28 @@ class Inference:
 
 
 Slices = tuple[slice, slice]
+
+
+@cache
+def tile_threads() -> ThreadPoolExecutor:
+    """Threads that run a tile each, with no threads of PyTorch's own below them.
+
+    Splitting every small operation over the cores, as PyTorch does, makes them wait for each other thousands of times a
+    frame, and for whatever else the machine runs.
+    """
+    count = torch.get_num_threads()
+    ready = Barrier(count + 1)
+
+    def alone() -> None:
+        torch.set_num_threads(1)
+        ready.wait()
+
+    pool = ThreadPoolExecutor(count, thread_name_prefix="exdnet-tile", initializer=alone)
+    for _ in range(count):
+        pool.submit(int)  # an executor makes its threads when there is work for them
+    ready.wait()
+    torch.set_num_threads(count)  # the last call is what threads of others start with
+    return pool
 
 
 def _tiles(height: int, width: int, tile: int) -> Iterator[tuple[Slices, Slices, Slices]]:
