@@ -158,7 +158,7 @@ def _conv(x: Tensor, by: Affine, groups: int = 1) -> Tensor:
 
 
 def _pixelwise(x: Tensor, by: Affine, *, gelu: bool = False) -> Tensor:
-    """A 1×1 convolution and, if asked, GELU behind it: in one pass where oneDNN has that, so that GELU costs nothing."""
+    """A 1×1 convolution and, if asked, GELU behind it: where oneDNN has both in one pass, GELU costs nothing."""
     pixels = x.permute(0, 2, 3, 1)
     fused = _onednn_linear() if x.device.type == "cpu" and not torch.is_grad_enabled() else None
     if fused:

@@ -115,7 +115,7 @@ def tile_threads() -> ThreadPoolExecutor:
         torch.set_num_threads(1)
         ready.wait()
 
-    pool = ThreadPoolExecutor(count, thread_name_prefix="exdnet-tile", initializer=alone)
+    pool = ThreadPoolExecutor(count, thread_name_prefix="tile", initializer=alone)
     for _ in range(count):
         pool.submit(int)  # an executor makes its threads when there is work for them
     ready.wait()
