@@ -98,6 +98,8 @@ def _filtered(frame_filter: FrameFilter, items: Iterator[Shown], source: VideoSo
         yield Finished(frame_from_planes(planes, shown.frame), shown.pts, shown.stamps, state)
     if state:
         frame_filter.restore(state)
+    if work.progress.frames and frame_filter.forgetful:
+        source.notes.append(f"{', '.join(frame_filter.forgetful)} cannot tell what it remembers: it starts anew")
     in_flight: deque[Shown] = deque()
     fields = source.fields
     results = frame_filter.run(_planes(items, in_flight, source), snapshots=step * fields)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,22 +73,33 @@ class Work:
     def __init__(self, sink: Path, job: Mapping[str, str], *, resume: bool = False, overwrite: bool = False) -> None:
         self.folder, self._sink, self._job = work_folder(sink), sink, dict(job)
         self.progress, self.state = Progress(), dict[str, NDArray[Any]]()
-        if self.folder.exists() and not resume:
-            if not overwrite:
-                raise MediaError(
-                    f"{sink}: work that was stopped lies in {self.folder}; --resume goes on with it, "
-                    "--overwrite starts anew"
-                )
-            shutil.rmtree(self.folder)
-        if (self.folder / _MANIFEST).exists():
-            self._load()
         try:
             self.folder.mkdir(exist_ok=True)
-            self.log = PacketLog(self.folder / _LOG, self.progress.length)
+            self._lock = (self.folder / "lock").open("w")
+            with ExitStack() as undo:
+                undo.callback(self._lock.close)
+                _hold(self._lock, sink)
+                self._begin(resume, overwrite)
+                self.log = PacketLog(self.folder / _LOG, self.progress.length)
+                undo.pop_all()
         except OSError as error:
             raise MediaError(
                 f"{sink} cannot be written: {error.strerror}. Choose a folder that you may write to"
             ) from None
+
+    def _begin(self, resume: bool, overwrite: bool) -> None:
+        """Load what is there, or clear it away."""
+        if resume:
+            if (self.folder / _MANIFEST).exists():
+                self._load()
+            return
+        if (self.folder / _LOG).exists() and not overwrite:
+            raise MediaError(
+                f"{self._sink}: work that was stopped lies in {self.folder}; --resume goes on with it, "
+                "--overwrite starts anew"
+            )
+        for old in [self.folder / _MANIFEST, *self.folder.glob("frame-*")]:
+            old.unlink(missing_ok=True)
 
     @property
     def hidden(self) -> Path:
@@ -133,11 +145,24 @@ class Work:
     def close(self) -> None:
         """Leave the work as it is on the disk."""
         self.log.close()
+        self._lock.close()
 
     def remove(self) -> None:
         """The job is done, or given up."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _hold(lock: TextIO, sink: Path) -> None:
+    """Keep other processes out; a killed one holds nothing. Where the system has no such locks, nothing is held."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise MediaError(f"{sink} is being written by another process; wait for it, or stop it") from None
 
 
 def read_frame(path: Path) -> tuple[list[NDArray[Any]], dict[str, NDArray[Any]]]:

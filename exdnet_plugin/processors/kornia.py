@@ -55,6 +55,13 @@ class KorniaProcessor:
     def reset(self) -> None:
         """Each frame is by itself: nothing to forget."""
 
+    def state(self) -> dict[str, Tensor]:
+        """Nothing is remembered."""
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Nothing to remember."""
+
     def close(self) -> None:
         """Nothing to release."""
 

@@ -187,3 +187,29 @@ def test_states_of_the_network_come_back(make_clip: MakeClip) -> None:
     for index in range(4, 8):
         moment = torch.tensor([index / 25])
         assert torch.equal(first.process(frames[index], moment), second.process(frames[index], moment))
+
+
+def test_two_processes_do_not_write_one_sink(make_clip: MakeClip, tmp_path: Path) -> None:
+    source, sink = make_clip("in.mp4", frames=30), tmp_path / "out.mp4"
+
+    def again(done: int, _: int | None) -> None:
+        if done == 3:
+            for options in ({}, {"resume": True}, {"overwrite": True}):
+                with pytest.raises(MediaError, match="is being written by another process"):
+                    enhance_video(source, sink, chain="null", **options)
+
+    assert enhance_video(source, sink, chain="null", progress=again).frames == 30
+    assert len(decode(sink)) == 30
+
+
+def test_a_job_killed_while_its_sink_is_joined_goes_on(make_clip: MakeClip, tmp_path: Path, monkeypatch) -> None:
+    from exdnet_plugin.media.sink import VideoSink
+
+    source, sink = make_clip("in.mp4", frames=30, audio=True), tmp_path / "out.mp4"
+    finish = VideoSink.finish
+    monkeypatch.setattr(VideoSink, "finish", lambda self, log: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        enhance_video(source, sink, chain="null", on_stop="keep")
+    monkeypatch.setattr(VideoSink, "finish", finish)
+    assert enhance_video(source, sink, chain="null", resume=True).resumed == 30
+    assert len(decode(sink)) == 30
