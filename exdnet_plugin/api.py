@@ -188,13 +188,13 @@ def enhance_video(
         check_sink(sink, source, CONTAINERS, overwrite=overwrite)
         chosen = choose_encoding(sink.suffix.lower(), opened.facts, asked)
         described = chain if isinstance(chain, str) else ",".join(type(one).__name__ for one in processors)
-        job = _job(opened, described, chosen, quality)
+        job = _job(opened, described, chosen, quality) | {"hdr": hdr, "deinterlace": str(deinterlace)}
         work = Work(sink, job, resume=resume, overwrite=overwrite)
         try:
             target = VideoSink(sink, work.hidden, opened, chosen)
             frame_filter = FrameFilter(opened.info, processors, plugins)
         except BaseException:
-            work.close() if work.progress.frames else work.remove()
+            work.close() if work.started else work.remove()
             raise
         expected = opened.expected_frames
         tell = (lambda done: progress(done, expected)) if progress else None

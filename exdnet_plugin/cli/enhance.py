@@ -105,7 +105,7 @@ def enhance(
                 photo.run(source, target)
             else:
                 _enhance_video(source, target, video)
-        except ExdnetError as error:
+        except (ExdnetError, ValueError) as error:
             if len(jobs) == 1:
                 raise
             failed.append(source)

@@ -14,6 +14,8 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Disposition, Stream
 
+from exdnet_plugin.media.discontinuity import Rising
+
 # FFmpeg's MPEG-TS writer takes anything, what it does not know as private data that nothing plays.
 _MPEGTS = frozenset(
     {"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "aac", "aac_latm", "mp2", "mp3", "ac3", "eac3", "dts", "opus"}
@@ -83,12 +85,17 @@ def copied_packets(container: InputContainer, copies: dict[int, Stream]) -> Iter
     A source that is cut off ends early: the reader of its frames has told so.
     """
     last: dict[int, int] = {}
+    clocks: dict[int, Rising] = {}
     with suppress(FFmpegError):
         for packet in container.demux([container.streams[index] for index in copies]):
             index = packet.stream.index
-            if copies[index].type == "attachment" or not packet.size or not _with_times(packet, last.get(index)):
+            before = None if index not in last else last[index] - clocks[index].offset
+            if copies[index].type == "attachment" or not packet.size or not _with_times(packet, before):
                 continue
-            last[index] = packet.dts or 0
+            clock = clocks.setdefault(index, Rising(packet.time_base or Fraction(1)))
+            told = packet.dts or 0
+            packet.dts = last[index] = clock.next(told, packet.duration or 0)
+            packet.pts = max((told if packet.pts is None else packet.pts) + clock.offset, packet.dts)
             packet.stream = copies[index]
             yield packet
 

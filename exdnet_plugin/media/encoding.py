@@ -106,7 +106,7 @@ class Encoding:
         return context
 
 
-_STEADY = frozenset({"mpeg1video", "mpeg2video"})
+_STEADY = frozenset({"mpeg1video", "mpeg2video", ".avi", ".mxf", ".mpg"})
 _INTERLACED = frozenset({"libx264", "mpeg2video", "prores_ks", "prores_aw", "prores", "ffv1"})
 
 
@@ -125,11 +125,12 @@ def choose_encoding(suffix: str, facts: VideoFacts, asked: EncodingOptions) -> E
         raise MediaError(f"codec {name!r} is for {codec.type}; try {_SUGGESTED}")
     notes: list[str] = []
     cfr = asked.cfr
-    if codec.name in _STEADY and cfr is None:
+    if (codec.name in _STEADY or suffix in _STEADY) and cfr is None:
         wanted = facts.rate or Fraction(25)
         rates = cast("list[Fraction]", codec.frame_rates or [])
         cfr = min(rates, key=lambda rate: abs(rate - wanted), default=wanted)
-        notes.append(f"{codec.name} knows steady rates alone: there is a frame every 1/{cfr} s")
+        what = codec.name if codec.name in _STEADY else suffix
+        notes.append(f"{what} knows steady rates alone: a frame is shown each 1/{cfr} s")
     chosen = _asked_format(codec, asked.pixel_format) if asked.pixel_format else _nearest_format(codec, facts, notes)
     if is_hdr(facts.tags.names().transfer) and pixel_format(workable_format(chosen)).depth < 10:
         raise MediaError(
@@ -190,6 +191,8 @@ def _nearest_format(codec: Codec, facts: VideoFacts, notes: list[str]) -> str:
     """The source's format where the encoder takes it, else the nearest that it does."""
     taken = [video_format.name for video_format in codec.video_formats or []]
     wanted = pixel_format(facts.pixel_format)
+    if codec.name == "libvpx-vp9" and any("a" in names for names in wanted.planes):
+        taken = [name for name in taken if not name.startswith("yuva")]  # its alpha travels beside the packets
     odd = codec.name in ("libx264", "libx265") and bool(facts.width % 2 or facts.height % 2)
     if (wanted.name in taken or not taken) and not (odd and wanted.log2_chroma != (0, 0)):
         return wanted.name

@@ -4,30 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import av
 from av.error import BlockingIOError as NeedsMore
 from av.error import EOFError as NoMore
 from av.filter import Graph
-from av.video.stream import VideoStream
 
 DEINTERLACE = ("bwdif", "mode=send_frame:deint=interlaced")
 TONE_MAP = ("scale", "out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709:out_range=tv:intent=perceptual")
 
 
-def through(frames: Iterator[av.VideoFrame], stream: VideoStream, name: str, options: str) -> Iterator[av.VideoFrame]:
-    """Frames of a stream through a filter that gives a frame for each."""
-    graph, base = Graph(), stream.time_base or Fraction(1)
-    steps = [graph.add_buffer(template=stream), graph.add(name, options), graph.add("buffersink")]
-    for one, following in pairwise(steps):
-        one.link_to(following)
-    graph.configure()
-    for frame in frames:
+def through(frames: Iterator[av.VideoFrame], name: str, options: str) -> Iterator[av.VideoFrame]:
+    """Frames, all like the first, through a filter that gives a frame for each."""
+    first = next(frames, None)
+    if first is None:
+        return
+    base = first.time_base or Fraction(1)
+    graph = _graph(first, base, name, options)
+    for frame in chain([first], frames):
         graph.push(frame)
         yield from _pulled(graph, base)
     graph.push(None)
     yield from _pulled(graph, base)
+
+
+def _graph(like: av.VideoFrame, base: Fraction, name: str, options: str) -> Graph:
+    graph = Graph()
+    source = graph.add_buffer(width=like.width, height=like.height, format=like.format, time_base=base)
+    steps = [source, graph.add(name, options), graph.add("buffersink")]
+    for one, following in pairwise(steps):
+        one.link_to(following)
+    graph.configure()
+    return graph
 
 
 def _pulled(graph: Graph, base: Fraction) -> Iterator[av.VideoFrame]:

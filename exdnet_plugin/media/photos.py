@@ -172,7 +172,7 @@ def _carried(photo: Photo, suffix: str, notes: list[str]) -> Photo:
     blocks = {names[number]: block.tobytes() for number, block in photo.metadata if number in names}
     tags = dict(photo.tiff_tags)
     if suffix not in (".tif", ".tiff"):
-        blocks |= {name: bytes(tags.pop(code)) for code, name in _TIFF_BLOCKS.items() if code in tags}
+        blocks |= {name: _as_bytes(tags.pop(code)) for code, name in _TIFF_BLOCKS.items() if code in tags}
     else:
         tags |= {code: blocks.pop(name) for code, name in _TIFF_BLOCKS.items() if name in blocks}
     orientation = exif_orientation(blocks.get("exif", b"")) if suffix in _WITHOUT_EXIF else 1
@@ -189,6 +189,10 @@ def _carried(photo: Photo, suffix: str, notes: list[str]) -> Photo:
         metadata=tuple((numbers[name], np.frombuffer(block, np.uint8)) for name, block in blocks.items()),
         tiff_tags=tuple(tags.items()),
     )
+
+
+def _as_bytes(value: Any) -> bytes:
+    return value.encode() if isinstance(value, str) else bytes(value)
 
 
 def _stored(photo: Photo, suffix: str, notes: list[str]) -> Pixels:
@@ -230,9 +234,14 @@ def _write_with_opencv(path: Path, pixels: Pixels, photo: Photo, quality: int, n
         notes += ["ICC and XMP are left out: .bmp has none; .png has"] if kinds else []
         _, data = cv2.imencode(".bmp", np.ascontiguousarray(pixels[:, :, order]))
     else:
-        _, data = cv2.imencodeWithMetadata(
-            path.suffix, np.ascontiguousarray(pixels[:, :, order]), kinds, blocks, parameters
-        )
+        try:
+            _, data = cv2.imencodeWithMetadata(
+                path.suffix, np.ascontiguousarray(pixels[:, :, order]), kinds, blocks, parameters
+            )
+        except cv2.error as error:
+            raise MediaError(f"{path.suffix} cannot be written: {error.err}. Choose .png") from None
+    if not isinstance(data, np.ndarray) or not data.size:
+        raise MediaError(f"{path.suffix} does not take {pixels.shape[1]}x{pixels.shape[0]} pixels; .png does")
     path.write_bytes(data.tobytes())
 
 

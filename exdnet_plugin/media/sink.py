@@ -17,7 +17,7 @@ import av
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
@@ -169,7 +169,10 @@ class VideoSink:
         for packet in copied_packets(container, self._copied):
             base = packet.time_base or Fraction(1)
             shown = ((packet.dts if packet.pts is None else packet.pts) or 0) * base
-            if not (cut and shown < start) and (last is None or shown < last):
+            cover = bool(packet.stream.disposition & Disposition.attached_pic)
+            if cover:
+                yield packet
+            elif not (cut and shown < start) and (last is None or shown < last):
                 yield _shifted(packet, round(start / base) if cut else 0)
 
     def abort(self) -> None:
@@ -186,7 +189,8 @@ def _container_options(path: Path, source: VideoSource, encoding: Encoding) -> d
     """MP4 tells in ticks of the movie, of 1/1000 s, where streams start: finer ones keep each start exact."""
     if path.suffix.lower() not in _APPLE:
         return {}
-    rates = {int(stream.codec_context.sample_rate) for stream in source.container.streams.audio}
+    audio = [stream.codec_context for stream in source.container.streams.audio if stream.codec_context]
+    rates = {int(context.sample_rate) for context in audio if context.sample_rate}
     ticks = lcm(encoding.time_base.denominator, *rates)
     return {"movie_timescale": str(ticks)} if ticks <= _MOST_TICKS else {}
 
@@ -206,10 +210,12 @@ def _chapters(source: VideoSource) -> list[Any]:
     kept = []
     for chapter in chapters:
         base = chapter["time_base"] or Fraction(1)
-        start, end = chapter["start"] * base, chapter["end"] * base
-        start, end = max(start, excerpt.start), end if excerpt.end is None else min(end, excerpt.end)
+        zero = source.origin if excerpt.start else Fraction(0)
+        start, end = max(chapter["start"] * base, source.origin), chapter["end"] * base
+        if excerpt.end is not None:
+            end = min(end, source.origin + excerpt.end - excerpt.start)
         if start < end:
-            times = {"start": round((start - excerpt.start) / base), "end": round((end - excerpt.start) / base)}
+            times = {"start": round((start - zero) / base), "end": round((end - zero) / base)}
             kept.append({**chapter, **times})
     return kept
 

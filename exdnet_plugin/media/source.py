@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.hdr import is_hdr
+from exdnet_plugin.media.discontinuity import Rising
 from exdnet_plugin.media.facts import SDR_TAGS, ColorTags, VideoFacts, chroma_site
 from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, TONE_MAP, through
 from exdnet_plugin.media.fields import has_fields
@@ -24,6 +25,8 @@ from exdnet_plugin.media.frames import reformatted, workable_format
 from exdnet_plugin.stream_info import StreamInfo
 
 log = logging.getLogger(__name__)
+_WITHOUT_TIMES = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo"})  # behind a seek, frames have other times
+_SEEK_BACK = (0, 1, 5, 20)  # seconds before a time, until a frame at or before it is found
 MAX_PIXELS = 1 << 26  # 8192 x 8192, twice 8K: more is a broken header
 
 
@@ -60,6 +63,7 @@ class VideoSource:
         facts: what the sink must tell again.
         info: the pictures that are filtered: frames or, of interlaced video, fields.
         rotation: by how many degrees players turn the frames, from the first one.
+        counted: whether a frame's time was made up, so that frames are found again by counting alone.
         lost: frames that were announced and could not be decoded, once `frames` has ended.
         notes: what was not as it should be, a line each.
     """
@@ -79,13 +83,13 @@ class VideoSource:
         self.container = open_media(path)
         self.lost = 0
         self.notes: list[str] = []
-        self._decoded = self._broken = self._hidden = 0
-        self._last_pts: int | None = None
+        self.counted, self._sought_once = self.container.format.name in _WITHOUT_TIMES, False
         self._first_tags: ColorTags | None = None
         try:
             self.stream = self._choose_stream(stream)
             self.stream.thread_type = "AUTO"
             self.facts = self._facts()
+            self._forget()
             self._to_sdr = to_sdr and is_hdr(self.facts.tags.names().transfer)
             self._ahead, self._rest = self._first_frame()
         except BaseException:
@@ -212,53 +216,75 @@ class VideoSource:
     def _from_start(self) -> Iterator[av.VideoFrame]:
         first = self.origin / self.facts.time_base
         if self.excerpt.start:
-            yield from (frame for frame in self._sought(int(first)) if (frame.pts or 0) >= first)
+            yield from (frame for frame in self._from_before(int(first)) if (frame.pts or 0) >= first)
             return
         while self._ahead:
             yield self._ahead.pop(0)
         yield from self._rest
 
     def _behind(self, pts: int, skipped: int) -> Iterator[av.VideoFrame]:
-        """Frames behind the one of a pts: from the keyframe before it or, where times cannot be trusted, counted."""
+        """Frames behind the one of a pts or, where times were made up or it is not found again, counted."""
         found = False
-        for frame in self._sought(pts):
+        for frame in () if self.counted else self._from_before(pts):
             if found:
                 yield frame
             elif frame.pts == pts:
                 found = True
             elif (frame.pts or 0) > pts:
                 break
-        if found:
-            return
-        self.container.close()
-        again = VideoSource(
-            self.path,
-            excerpt=self.excerpt,
-            stream=self._number,
-            deinterlace=self._deinterlace,
-            to_sdr=self._to_sdr,
-        )
-        self.container, self.stream = again.container, again.stream
-        frames = again.frames()
-        for _ in range(skipped):
-            next(frames, None)
-        yield from frames
+        if not found:
+            self._restart()
+            frames = self._from_start()
+            for _ in range(skipped):
+                next(frames, None)
+            yield from frames
 
-    @property
-    def _number(self) -> int:
-        return next(i for i, stream in enumerate(self._videos()) if stream.index == self.stream.index)
+    def _from_before(self, pts: int) -> Iterator[av.VideoFrame]:
+        """Frames from one at or before a pts: containers seek by decoding times, or roughly, so it is checked."""
+        for seconds in () if self.counted else _SEEK_BACK:
+            frames = self._sought(pts - round(seconds / self.facts.time_base))
+            first = next(frames, None)
+            if first is not None and (first.pts or 0) <= pts - self._deinterlace:  # bwdif needs the frame before, too
+                yield first
+                yield from frames
+                return
+        self._restart()
+        yield from self._rest
 
     def _sought(self, pts: int) -> Iterator[av.VideoFrame]:
-        self._rest.close()  # type: ignore[attr-defined]  # a generator
-        self._last_pts = None
-        self.container.seek(pts, stream=self.stream, backward=True)
+        try:
+            self.container.seek(pts, stream=self.stream, backward=True)
+        except (FFmpegError, OSError) as error:
+            log.debug("%s cannot be sought in: %s", self.path, error)
+            return iter(())
+        self._forget()
+        self._sought_once = True
         return self._decoded_frames()
+
+    def _restart(self) -> None:
+        """Read from the beginning, in a container of its own: some cannot go back."""
+        index = self.stream.index
+        self._rest.close()  # type: ignore[attr-defined]  # a generator
+        self.container.close()
+        self.container = open_media(self.path)
+        stream = self.container.streams[index]
+        assert isinstance(stream, VideoStream)
+        self.stream, self._sought_once = stream, False
+        self.stream.thread_type = "AUTO"
+        self._forget()
+        self._ahead, self._rest = [], self._decoded_frames()
+
+    def _forget(self) -> None:
+        self._decoded = self._broken = self._hidden = 0
+        self._rising = Rising(self.facts.time_base)
 
     def _decoded_frames(self) -> Iterator[av.VideoFrame]:
         frames = self._all_frames()
         if self._deinterlace:
-            frames = through(frames, self.stream, *DEINTERLACE)
-        return through(frames, self.stream, *TONE_MAP) if self._to_sdr else frames
+            frames = through(frames, *DEINTERLACE)
+        if self._to_sdr:
+            frames = through(frames, *TONE_MAP)
+        return frames
 
     def _all_frames(self) -> Iterator[av.VideoFrame]:
         try:
@@ -267,7 +293,7 @@ class VideoSource:
             yield from self._decode(None)
         finally:
             announced = (self.stream.frames or self._decoded + self._broken + self._hidden) - self._hidden
-            self.lost = max(announced - self._decoded, 0) if self._whole else self._broken
+            self.lost = max(announced - self._decoded, 0) if self._whole and not self._sought_once else self._broken
 
     def _demux(self) -> Iterator[Packet[VideoStream]]:
         try:
@@ -295,13 +321,17 @@ class VideoSource:
             self._take_facts(frame)
         facts = self.facts
         frame.time_base = frame.time_base or facts.time_base  # frames flushed at the end come without
-        if frame.pts is None:
-            frame.pts = round(self._decoded / ((facts.rate or 25) * facts.time_base))
+        told = frame.pts
+        if told is None:
+            told = round(self._decoded / ((facts.rate or 25) * facts.time_base))
+            self.counted = True
             self._note_once("frames carry no time; they are spaced by the stream's rate")
-        if self._last_pts is not None and frame.pts <= self._last_pts:
-            frame.pts = self._last_pts + 1
+        frame.pts = self._rising.next(told, frame.duration or 0)
+        if self._rising.jumped:
+            self._note_once("times jump back on the way, as in files put together; what follows is joined on")
+        elif frame.pts != told:
             self._note_once("frames share a time or run backwards; each is shown a tick behind the one before")
-        self._last_pts = frame.pts
+        self.counted = self.counted or frame.pts != told or self._rising.jumped
         self._decoded += 1
         if (frame.width, frame.height) != (facts.width, facts.height):
             self._note_once(

@@ -49,19 +49,22 @@ def run(
     clock, started = StageClock("decode", "filter", "encode", "write"), time.perf_counter()
     progress = work.progress
     report = Report(frames=progress.encoded, resumed=progress.frames, sink=sink.path)
-    finished = False
+    finished = finishing = False
+    source.counted = progress.counted
     try:
         segments = Segments(sink, work, flush=on_stop == "partial")
         with closing(_stages(source, frame_filter, segments, work, clock)) as done:  # type: ignore[type-var]  # a generator
             for number in done:
                 report.frames = number
-                progress.seconds = dict(clock.seconds)
+                progress.seconds, progress.counted = dict(clock.seconds), source.counted
                 if tell:
                     tell(number)
+        finishing = True
         _write(sink, work, clock)
         finished = True
     except BaseException as error:
-        error.add_note(_stopped(source, sink, work, on_stop))
+        # A sink that could not be joined cannot be joined as a partial one either.
+        error.add_note(_stopped(sink, work, "keep" if finishing and on_stop == "partial" else on_stop))
         raise
     finally:
         sink.abort() if not finished else work.remove()
@@ -129,7 +132,7 @@ def _write(sink: VideoSink, work: Work, clock: StageClock) -> None:
     clock.seconds["write"] = time.perf_counter() - start
 
 
-def _stopped(source: VideoSource, sink: VideoSink, work: Work, on_stop: OnStop) -> str:
+def _stopped(sink: VideoSink, work: Work, on_stop: OnStop) -> str:
     """Do with an unfinished job what is asked; the line that tells of it."""
     done = work.progress.encoded
     if on_stop == "partial" and done:
@@ -138,7 +141,7 @@ def _stopped(source: VideoSource, sink: VideoSink, work: Work, on_stop: OnStop) 
         sink.finish(work.log)
         work.remove()
         return f"the first {done} frames are in {name}"
-    if on_stop == "keep" and (done or work.kept()):
+    if on_stop == "keep" and work.started:
         work.close()
         return f"{work.progress.frames + len(work.kept())} frames are done and kept; --resume goes on behind them"
     work.remove()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -53,24 +54,30 @@ class Segments:
 
     def run(self, frames: Iterator[Finished]) -> Iterator[int]:
         """Encode all frames; yields how many are encoded so far. MediaError when the disk is full."""
+        for first in frames:
+            yield from self._segment(first, frames)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """What goes wrong while writing is the sink's; what goes wrong upstream stays what it is."""
         try:
-            for first in frames:
-                yield from self._segment(first, frames)
+            yield
         except (FFmpegError, OSError) as error:
             raise MediaError(f"{self._sink.path} cannot be written: {error.strerror or error}. {REMEDY}") from error
 
     def _segment(self, first: Finished, frames: Iterator[Finished]) -> Iterator[int]:
         """A segment of at most `SEGMENT` frames that starts with `first`."""
         encoder, progress = self._sink.encoder(), self._work.progress
-        journal = (time.monotonic() - self._last) * SEGMENT > MAX_LOSS
+        journal = bool(self._work.kept()) or (time.monotonic() - self._last) * SEGMENT > MAX_LOSS
         durations: dict[int, int] = {}
         count, item = 0, first
         whole = False
         try:
             while True:
-                if journal and item.state is not None:
-                    self._work.keep(progress.frames + count, frame_planes(item.frame), item.state)
-                self._encode(encoder, item, durations)
+                with self._writing():
+                    if journal and item.state is not None:
+                        self._work.keep(progress.frames + count, frame_planes(item.frame), item.state)
+                    self._encode(encoder, item, durations)
                 count, self._last = count + 1, time.monotonic()
                 yield progress.encoded + len(durations)
                 if count == SEGMENT or (following := next(frames, None)) is None:
@@ -79,10 +86,11 @@ class Segments:
             whole = True
         finally:
             if whole or self._flush:
-                self._work.log.append(encoder.encode(None), durations)
-                progress.frames, progress.last_pts = progress.frames + count, item.pts
-                progress.encoded += len(durations)
-                self._work.commit(item.state or {})
+                with self._writing():
+                    self._work.log.append(encoder.encode(None), durations)
+                    progress.frames, progress.last_pts = progress.frames + count, item.pts
+                    progress.encoded += len(durations)
+                    self._work.commit(item.state or {})
 
     def _encode(self, encoder: VideoCodecContext, item: Finished, durations: dict[int, int]) -> None:
         encoding = self._sink.encoding

@@ -41,7 +41,7 @@ class Progress:
         last_pts: of the last finished frame, in the source's ticks.
         seconds: busy time of each stage so far.
         wall: seconds so far.
-        notes: what was not as it should be.
+        counted: whether frames are found again by counting alone.
     """
 
     frames: int = 0
@@ -50,7 +50,7 @@ class Progress:
     last_pts: int | None = None
     wall: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    counted: bool = False
 
 
 def work_folder(sink: Path) -> Path:
@@ -81,6 +81,7 @@ class Work:
                 _hold(self._lock, sink)
                 self._begin(resume, overwrite)
                 self.log = PacketLog(self.folder / _LOG, self.progress.length)
+                self._tell(self.state)
                 undo.pop_all()
         except OSError as error:
             raise MediaError(
@@ -92,7 +93,8 @@ class Work:
         if resume:
             if (self.folder / _MANIFEST).exists():
                 self._load()
-            return
+                return
+            overwrite = True  # what no manifest tells of may be another job's
         if (self.folder / _LOG).exists() and not overwrite:
             raise MediaError(
                 f"{self._sink}: work that was stopped lies in {self.folder}; --resume goes on with it, "
@@ -100,6 +102,11 @@ class Work:
             )
         for old in [self.folder / _MANIFEST, *self.folder.glob("frame-*")]:
             old.unlink(missing_ok=True)
+
+    @property
+    def started(self) -> bool:
+        """Whether there is anything that a resumed job would go on from."""
+        return bool(self.progress.frames or self.kept())
 
     @property
     def hidden(self) -> Path:
@@ -123,11 +130,14 @@ class Work:
     def commit(self, state: State) -> None:
         """Everything in the log so far counts; processors remembered `state` behind it."""
         self.progress.length = self.log.commit()
+        self._tell(state)
+        for old in self.folder.glob("frame-*"):
+            old.unlink()
+
+    def _tell(self, state: State) -> None:
         manifest = json.dumps({"version": VERSION, "job": self._job, "progress": asdict(self.progress)})
         with whole_file(self.folder / _MANIFEST) as path:
             save_file(dict(state), path, {"manifest": manifest})
-        for old in self.folder.glob("frame-*"):
-            old.unlink()
 
     def keep(self, number: int, planes: Sequence[NDArray[Any]], state: State) -> None:
         """Add a filtered frame of the segment under way to the journal, with what processors remember behind it."""

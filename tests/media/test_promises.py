@@ -337,3 +337,47 @@ def test_a_change_of_size_on_the_way_is_scaled_and_told(tmp_path: Path) -> None:
     report = enhance_video(source, tmp_path / "out.mp4", chain="null")
     assert any("frames change size to 128x96; they are scaled to 96x64" in note for note in report.notes)
     assert {(f.width, f.height) for f in decode(tmp_path / "out.mp4")} == {(96, 64)}
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".avi", ".mpg", ".flv", ".mkv", ".mp4"])
+def test_parts_and_resumption_are_exact_where_seeking_is_not(make_clip: MakeClip, tmp_path: Path, suffix: str) -> None:
+    """Containers seek by decoding times, or roughly; H.264 with open GOPs and B-frames."""
+    codec = "mpeg2video" if suffix == ".mpg" else "libx264"
+    options = {"g": "50", "bf": "3"} | ({"x264-params": "open-gop=1"} if codec == "libx264" else {})
+    source = make_clip(f"in{suffix}", frames=170, size=(64, 48), rate=25, codec=codec, options=options)
+    everything = [frame.to_ndarray().tobytes() for frame in decode(source)]
+    enhance_video(source, tmp_path / "part.mkv", chain="null", codec="ffv1", start=Fraction(2, 5))
+    part = [frame.to_ndarray().tobytes() for frame in decode(tmp_path / "part.mkv")]
+    assert part == everything[len(everything) - len(part) :]
+    slack = (
+        2 if suffix == ".avi" else 1
+    )  # AVI tells no presentation times: FFmpeg guesses them where there are B-frames
+    assert abs(len(part) - (len(everything) - 10)) <= slack
+
+    def stop(done: int, _: int | None) -> None:
+        if done == 150:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        enhance_video(source, tmp_path / "all.mkv", chain="null", codec="ffv1", progress=stop, on_stop="keep")
+    report = enhance_video(source, tmp_path / "all.mkv", chain="null", codec="ffv1", resume=True)
+    assert (report.resumed, report.lost) == (120, 0)
+    assert [frame.to_ndarray().tobytes() for frame in decode(tmp_path / "all.mkv")] == everything
+
+
+def test_files_put_together_are_joined_on(tmp_path: Path) -> None:
+    """A clock that starts anew, as in `cat a.ts a.ts`, goes on where it was, with its sound."""
+    once = with_extra(".ts", sound("mp2"), [40 * index for index in range(60)])(tmp_path)
+    twice, sink = tmp_path / "twice.ts", tmp_path / "out.mkv"
+    twice.write_bytes(once.read_bytes() * 2)
+    report = enhance_video(twice, sink, chain="null")
+    assert any("what follows is joined on" in note for note in report.notes)
+    times = [float(f.pts * f.time_base) for f in decode(sink)]
+    assert len(times) == 120
+    assert times[-1] - times[0] == pytest.approx(119 * 0.04, abs=0.1)
+
+
+def test_avi_has_the_rate_of_its_source(make_clip: MakeClip, tmp_path: Path) -> None:
+    enhance_video(make_clip("in.mp4", rate=25), tmp_path / "out.avi", chain="null")
+    with av.open(str(tmp_path / "out.avi")) as container:
+        assert container.streams.video[0].average_rate == 25

@@ -213,3 +213,11 @@ def test_a_job_killed_while_its_sink_is_joined_goes_on(make_clip: MakeClip, tmp_
     monkeypatch.setattr(VideoSink, "finish", finish)
     assert enhance_video(source, sink, chain="null", resume=True).resumed == 30
     assert len(decode(sink)) == 30
+
+
+def test_a_journal_of_another_job_is_not_taken(make_clip: MakeClip, tmp_path: Path) -> None:
+    source, sink = make_clip("in.mp4", frames=40), tmp_path / "a.mp4"
+    assert child(source, sink, "0.05", 25).returncode == -signal.SIGKILL
+    with pytest.raises(MediaError, match="had chain 'Slow', not 'null'"):
+        enhance_video(source, sink, chain="null", resume=True)
+    assert len(list(work_folder(sink).glob("frame-*"))) >= 24, "a mistake drops nothing"
