@@ -5,15 +5,10 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, cast
 
 import av
-import av.logging
-from av.bitstream import BitStreamFilterContext
-from av.error import FFmpegError
 from av.sidedata.sidedata import SideData, Type
-from av.video.stream import VideoStream
 
 from exdnet_plugin.stream_info import ChromaSite, ColorFacts, Range
 
@@ -33,12 +28,12 @@ TRANSFERS = {
     16: "smpte2084", 17: "smpte428", 18: "arib-std-b67",
 }  # fmt: skip
 RANGES: dict[int, Range] = {0: "unspecified", 1: "limited", 2: "full"}
-# H.264 and HEVC count sites from 0 (figure E-1), AV1 from 1 (its table of chroma_sample_position).
-_SITES: dict[str, dict[int, ChromaSite]] = {
-    "chroma_sample_loc_type_top_field": {0: "left", 1: "center", 2: "topleft"},
-    "chroma_sample_position": {1: "left", 2: "topleft"},
-}
 _CENTER_BY_DEFINITION = frozenset({"mjpeg", "mpeg1video"})
+_MARKS = {
+    Type.SPHERICAL: "the spherical projection",
+    Type.STEREO3D: "the stereo layout",
+    Type.A53_CC: "closed captions",
+}
 _DROPPED = {
     Type.DOVI_METADATA: "Dolby Vision metadata",
     Type.DOVI_RPU_BUFFER: "Dolby Vision metadata",
@@ -134,6 +129,8 @@ class VideoFacts:
         tags, chroma_site: colour as tagged.
         interlaced, field_order: whether frames are pairs of fields; FFmpeg's AVFieldOrder.
         light: HDR10's static metadata.
+        display_matrix: how players turn and mirror the frames, FFmpeg's nine numbers; empty for not at all.
+        marks: what else the first frame tells of how it is shown, by name.
         dropped: metadata of the frames that no longer fits changed pictures, by name.
     """
 
@@ -149,6 +146,13 @@ class VideoFacts:
     field_order: int = 0
     light: LightLevels | None = None
     dropped: tuple[str, ...] = ()
+    display_matrix: tuple[int, ...] = ()
+    marks: tuple[str, ...] = ()
+
+    @property
+    def bottom_first(self) -> bool:
+        """Whether the lower field is shown first: AV_FIELD_BB and AV_FIELD_TB."""
+        return self.field_order in (3, 4)
 
     def with_first_frame(self, frame: av.VideoFrame) -> VideoFacts:
         """These facts, completed by what only a decoded frame tells."""
@@ -160,6 +164,8 @@ class VideoFacts:
             self,
             interlaced=frame.interlaced_frame,
             light=light if light.display or light.content else None,
+            display_matrix=struct.unpack_from("<9i", data[Type.DISPLAYMATRIX]) if Type.DISPLAYMATRIX in data else (),
+            marks=tuple(sorted({_MARKS[kind] for kind in data if kind in _MARKS})),
             dropped=tuple(sorted({_DROPPED[kind] for kind in data if kind in _DROPPED})),
         )
 
@@ -177,25 +183,9 @@ def _content(data: bytes) -> tuple[int, int]:
     return most, average
 
 
-def chroma_site(path: Path, stream: VideoStream) -> ChromaSite:
-    """Where chroma samples lie, by the stream's headers.
+def chroma_site(codec: str) -> ChromaSite:
+    """Where chroma samples lie, as far as a codec's definition says: PyAV does not tell what a stream says.
 
-    PyAV tells no chroma site, so FFmpeg's filter that prints headers is read instead, over the first packet.
+    FFmpeg's `trace_headers` would, by its log; but logs of FFmpeg's threads through Python can end in a deadlock.
     """
-    if stream.codec_context.name in _CENTER_BY_DEFINITION:
-        return "center"
-    before = av.logging.get_level()
-    av.logging.set_level(av.logging.INFO)
-    try:
-        with av.logging.Capture() as lines, av.open(str(path), metadata_errors="replace") as container:
-            headers = BitStreamFilterContext("trace_headers", in_stream=container.streams[stream.index])
-            for packet in container.demux(container.streams[stream.index]):
-                headers.filter(packet)
-                break
-    except (FFmpegError, ValueError):
-        return "unspecified"  # a codec whose headers that filter does not know
-    finally:
-        av.logging.set_level(before)
-    words = (line.split() for _, _, line in lines)  # bit position, name, bits, "=", value
-    found = ((row[1], row[-1]) for row in words if len(row) > 2)
-    return next((_SITES[name].get(int(value), "unspecified") for name, value in found if name in _SITES), "unspecified")
+    return "center" if codec in _CENTER_BY_DEFINITION else "unspecified"

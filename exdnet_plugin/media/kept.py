@@ -38,13 +38,13 @@ def left_out(source: VideoSource, facts: VideoFacts, sink: Path, copies: Mapping
 def _of_video(source: VideoSource, facts: VideoFacts, written: VideoSource) -> list[str]:
     found = written.facts
     missing = {
-        "rotation": source.rotation % 360 != written.rotation % 360,
+        "rotation or mirroring": facts.display_matrix != found.display_matrix,
         "sample aspect ratio": (facts.sample_aspect_ratio or 1) != (found.sample_aspect_ratio or 1),
-        "chroma site": facts.chroma_site not in ("unspecified", found.chroma_site),
         "interlaced fields": facts.interlaced and not found.interlaced,
         "timecode": _told(source.stream.metadata, "timecode") != _told(written.stream.metadata, "timecode"),
         "mastering display and light levels": not _same_light(facts, found),
     }
+    missing |= {mark: mark not in found.marks for mark in facts.marks}
     tags = ("matrix", "primaries", "transfer", "range")
     names, read = facts.tags.names(), found.tags.names()
     for tag in tags:

@@ -100,8 +100,8 @@ class VideoSink:
         )
         self._video.metadata.update(stream_metadata(source.stream))
         self._video.disposition = source.stream.disposition
-        if source.rotation:
-            self._video.set_display_rotation(source.rotation)
+        if source.facts.display_matrix:
+            self._video.set_display_matrix(source.facts.display_matrix)
         if chapters := _chapters(source):
             self._container.set_chapters(chapters)
         for stream in source.others:

@@ -147,7 +147,7 @@ class VideoSource:
             rate=self.stream.average_rate or self.stream.guessed_rate or None,
             sample_aspect_ratio=self.stream.sample_aspect_ratio or None,
             tags=ColorTags.of(context),
-            chroma_site=chroma_site(self.path, self.stream),
+            chroma_site=chroma_site(context.name),
             field_order=int(context.field_order),
         )
 
@@ -345,6 +345,8 @@ class VideoSource:
         """The first frame's own size and format: a container may tell those of a later one."""
         self._first_tags = ColorTags.of(frame)
         kind = workable_format(frame.format.name)
+        if any(plane.line_size < 0 for plane in frame.planes):
+            kind = "gbrp"  # bottom-up, as raw AVI is: to be laid out anew
         self.facts = replace(self.facts, width=frame.width, height=frame.height, pixel_format=kind)
 
     def _note_once(self, note: str) -> None:

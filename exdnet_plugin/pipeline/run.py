@@ -108,7 +108,8 @@ def _filtered(frame_filter: FrameFilter, items: Iterator[Shown], source: VideoSo
     results = frame_filter.run(_planes(items, in_flight, source), snapshots=step * fields)
     for planes in results:
         if fields == 2:
-            planes = woven(planes, next(results))
+            second = next(results)
+            planes = woven(second, planes) if source.facts.bottom_first else woven(planes, second)
         shown = in_flight.popleft()
         yield Finished(frame_from_planes(planes, shown.frame), shown.pts, shown.stamps, frame_filter.snapshot)
 
@@ -121,7 +122,8 @@ def _planes(items: Iterator[Shown], in_flight: deque[Shown], source: VideoSource
         if source.fields == 1:
             yield planes, moment
         else:
-            first, second = split(planes)
+            upper, lower = split(planes)
+            first, second = (lower, upper) if source.facts.bottom_first else (upper, lower)
             yield first, moment
             yield second, moment + 0.5 / float(source.facts.rate or 25)
 

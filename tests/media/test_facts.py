@@ -81,6 +81,10 @@ def rotated(container: Any, stream: Any) -> None:
     stream.set_display_rotation(90)
 
 
+def mirrored(container: Any, stream: Any) -> None:
+    stream.set_display_rotation(0, hflip=True)
+
+
 def wide(container: Any, stream: Any) -> None:
     stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
 
@@ -125,6 +129,7 @@ FACTS = [
         "chapters",
     ),
     Fact("rotation", with_extra(".mp4", rotated), frames(lambda f: f.rotation), {}, "rotation"),
+    Fact("mirroring", with_extra(".mp4", mirrored), of_source(lambda s: s.facts.display_matrix), {}, "mirroring"),
     Fact("sample aspect ratio", with_extra(".mkv", wide), of_stream(lambda s: s.sample_aspect_ratio), {}, "aspect"),
     Fact(
         "timecode",
@@ -135,9 +140,6 @@ FACTS = [
     ),
     Fact("colour tags, HD", plain(), tags, {}),
     Fact("colour tags, SD full range", plain(tags=(6, 6, 6, 2)), tags, {}),
-    Fact(
-        "chroma site", plain(chroma_sample_location="topleft"), of_source(lambda s: s.facts.chroma_site), {}, "chroma"
-    ),
     Fact("10 bits", plain(**DEEP, **QUIET), depth_and_sampling, {}),
     Fact("4:2:2", plain(pix_fmt="yuv422p"), depth_and_sampling, {}, "is encoded as"),
     Fact("4:4:4", plain(pix_fmt="yuv444p"), depth_and_sampling, {}, "is encoded as"),

@@ -213,7 +213,7 @@ class FieldMeans(Handing):
         return frames.mean(dim=(2, 3), keepdim=True).expand_as(frames)
 
 
-def interlaced(folder: Path) -> Path:
+def interlaced(folder: Path, level: int = 50) -> Path:
     """Interlaced video of something that moves."""
     path = folder / "in.mkv"
     with av.open(str(path), "w") as container:
@@ -221,21 +221,21 @@ def interlaced(folder: Path) -> Path:
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         stream.codec_context.flags |= INTERLACED
         stream.codec_context.field_order = 2
-        for frame in through_filter(fields(), "setparams", "field_mode=tff"):
+        for frame in through_filter(fields(level), "setparams", "field_mode=tff"):
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 
 
-def fields() -> list[av.VideoFrame]:
-    """A bright bar that moves 8 pixels a field, on dark upper fields and brighter lower ones."""
+def fields(level: int) -> list[av.VideoFrame]:
+    """A bright bar that moves 8 pixels a field; lower fields have a ground of their own level."""
     frames = []
     for index in range(5):
         frame = av.VideoFrame(96, 64, "yuv420p")
         planes = frame_planes(frame)
         planes[1][...] = planes[2][...] = 128
-        for parity, level in ((0, 50), (1, 50)):
-            planes[0][parity::2] = level
+        for parity, ground in ((0, 50), (1, level)):
+            planes[0][parity::2] = ground
             start = 16 * index + 8 * parity
             planes[0][parity::2, start : start + 12] = 200
         frame.pts, frame.time_base = index, Fraction(1, 25)
@@ -251,6 +251,29 @@ def test_interlaced_video_is_handled_by_field(tmp_path: Path) -> None:
     upper, lower = (frame_planes(frame)[0][start::2].astype(int) for start in (0, 1))
     assert np.ptp(upper) == np.ptp(lower) == 0, "each field became flat by itself"
     assert upper[0, 0] > 60
+
+
+def test_fields_come_in_the_order_in_which_they_are_shown(tmp_path: Path) -> None:
+    from exdnet_plugin.media.facts import VideoFacts
+
+    seen = []
+
+    class Watching(Handing):
+        def process(self, frames: Any, times: Any) -> Any:
+            seen.append((round(float(times[0]), 3), float(frames.mean())))
+            return frames
+
+    source = interlaced(tmp_path, level=90)
+    for bottom_first in (False, True):
+        seen.clear()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(VideoFacts, "bottom_first", bottom_first)
+            enhance_video(source, tmp_path / "out.mkv", chain=[Watching()], codec="ffv1", overwrite=True)
+        assert [moment for moment, _ in seen[:4]] == [0, 0.02, 0.04, 0.06]
+        assert (seen[0][1] > seen[1][1]) == bottom_first
+        assert [f.to_ndarray().tobytes() for f in decode(tmp_path / "out.mkv")] == [
+            f.to_ndarray().tobytes() for f in decode(source)
+        ]
 
 
 def test_interlaced_video_is_deinterlaced_on_request(tmp_path: Path, exdnet: Run) -> None:
