@@ -188,7 +188,8 @@ def enhance_video(
         check_sink(sink, source, CONTAINERS, overwrite=overwrite)
         chosen = choose_encoding(sink.suffix.lower(), opened.facts, asked)
         described = chain if isinstance(chain, str) else ",".join(type(one).__name__ for one in processors)
-        job = _job(opened, described, chosen, quality) | {"hdr": hdr, "deinterlace": str(deinterlace)}
+        made = {"chain": described, "quality": quality, "hdr": hdr, "deinterlace": str(deinterlace)}
+        job = _job(opened, chosen) | made
         work = Work(sink, job, resume=resume, overwrite=overwrite)
         try:
             target = VideoSink(sink, work.hidden, opened, chosen)
@@ -201,8 +202,8 @@ def enhance_video(
         return run(opened, frame_filter, target, work, tell=tell, on_stop=on_stop)
 
 
-def _job(source: VideoSource, chain: str, encoding: Encoding, quality: str) -> dict[str, str]:
-    """What must be the same for a job to be gone on with, by the names that a person would look for."""
+def _job(source: VideoSource, encoding: Encoding) -> dict[str, str]:
+    """What of a source and its encoding must be the same for a job to be gone on with, by names that a person knows."""
     from exdnet_plugin import __version__
 
     stat = source.path.stat()
@@ -211,8 +212,6 @@ def _job(source: VideoSource, chain: str, encoding: Encoding, quality: str) -> d
         "source": f"{source.path.resolve()}, {stat.st_size} bytes of {stat.st_mtime_ns}",
         "video stream": str(source.stream.index),
         "part": f"{source.excerpt.start} to {source.excerpt.end}",
-        "chain": chain,
-        "quality": quality,
         "codec": encoding.codec,
         "pixel format": encoding.pixel_format,
         "encoder options": ", ".join(f"{key}={value}" for key, value in sorted(encoding.options.items())),

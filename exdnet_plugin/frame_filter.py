@@ -176,7 +176,7 @@ class FrameFilter:
         for processor in self._processors:
             rgb = self._run_one(processor, rgb, moments)
         rgb = rgb.float().clamp(0, 1) if excess is None else from_working(rgb.float(), excess, transfer)
-        rgb = rgb + beyond
+        rgb = rgb.add_(beyond)
         return [self._converter.from_rgb(frame, planes) for frame, planes in zip(rgb.split(1), batch, strict=True)]
 
     @staticmethod

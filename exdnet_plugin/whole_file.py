@@ -12,11 +12,6 @@ from exdnet_plugin.errors import MediaError
 REMEDY = "Choose a folder that you may write to, or free some space"
 
 
-def beside(path: Path) -> Path:
-    """The hidden name, of the same suffix, under which a file is written."""
-    return path.with_name(f".{path.stem}.partial{path.suffix}")
-
-
 def replace_whole(hidden: Path, path: Path) -> None:
     """Give a written file its name, once all of it is on the disk: a power cut leaves it or what was there before."""
     with hidden.open("rb") as file:
@@ -31,7 +26,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         MediaError: it cannot be written.
     """
-    hidden = beside(path)
+    hidden = path.with_name(f".{path.stem}.partial{path.suffix}")  # the suffix is what writers go by
     try:
         yield hidden
         replace_whole(hidden, path)

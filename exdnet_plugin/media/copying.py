@@ -84,17 +84,15 @@ def copied_packets(container: InputContainer, copies: dict[int, Stream]) -> Iter
 
     A source that is cut off ends early: the reader of its frames has told so.
     """
-    last: dict[int, int] = {}
     clocks: dict[int, Rising] = {}
     with suppress(FFmpegError):
         for packet in container.demux([container.streams[index] for index in copies]):
             index = packet.stream.index
-            before = None if index not in last else last[index] - clocks[index].offset
-            if copies[index].type == "attachment" or not packet.size or not _with_times(packet, before):
-                continue
             clock = clocks.setdefault(index, Rising(packet.time_base or Fraction(1)))
+            if copies[index].type == "attachment" or not packet.size or not _with_times(packet, clock.last):
+                continue
             told = packet.dts or 0
-            packet.dts = last[index] = clock.next(told, packet.duration or 0)
+            packet.dts = clock.next(told, packet.duration or 0)
             packet.pts = max((told if packet.pts is None else packet.pts) + clock.offset, packet.dts)
             packet.stream = copies[index]
             yield packet

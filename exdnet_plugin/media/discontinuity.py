@@ -23,6 +23,11 @@ class Rising:
         self._last: int | None = None
         self.offset, self.jumped = 0, False
 
+    @property
+    def last(self) -> int | None:
+        """The time given last, as the stream itself counts now; None before the first."""
+        return None if self._last is None else self._last - self.offset
+
     def next(self, time: int, duration: int) -> int:
         """A time, in ticks, with its offset, behind the one before."""
         if self._last is not None and time + self.offset <= self._last - self._most:

@@ -163,17 +163,12 @@ def _options(codec: str, facts: VideoFacts, asked: EncodingOptions) -> dict[str,
         options["preset"] = asked.preset
     if facts.chroma_site != "unspecified":
         options["chroma_sample_location"] = facts.chroma_site
-    if codec in _QUIET:
+    options |= asked.options
+    if codec in _QUIET:  # the encoder's own parameters in one option: ours and the user's, joined
         key, quiet = _QUIET[codec]
         parameters = [quiet, facts.light.parameters(codec) if facts.light else "", asked.options.get(key, "")]
         options[key] = ":".join(filter(None, parameters))
-    return {key: value for key, value in {**asked.options, **options, **_rest(asked, options)}.items() if value}
-
-
-def _rest(asked: EncodingOptions, ours: Mapping[str, str]) -> dict[str, str]:
-    """What the user gave wins over our defaults, except where both were joined."""
-    joined = {key for key, _ in _QUIET.values()} & set(ours)
-    return {key: value for key, value in asked.options.items() if key not in joined}
+    return {key: value for key, value in options.items() if value}
 
 
 def _asked_format(codec: Codec, name: str) -> str:

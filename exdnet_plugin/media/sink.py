@@ -137,8 +137,8 @@ class VideoSink:
 
     def _joined(self, log: PacketLog) -> Iterator[Packet[Any]]:
         """Packets of all streams, by time."""
-        start = self._source.excerpt.start
-        shift = round(self._source.origin / self.encoding.time_base) if start and not self.encoding.cfr else 0
+        # At a constant rate, ticks are counted from the sink's own 0.
+        shift = 0 if self.encoding.cfr else round(self._source.zero / self.encoding.time_base)
         video: Iterator[Packet[Any]] = (
             _shifted(packet, shift) for packet in log.packets(self._video, self.encoding.time_base)
         )
@@ -163,17 +163,14 @@ class VideoSink:
         """Packets of the copied streams within the excerpt, whose start is their new 0 where one was asked for."""
         if not self._copied:
             return
-        start, end = self._source.origin, self._source.excerpt.end
-        cut = bool(self._source.excerpt.start)
-        last = None if end is None else start + end - self._source.excerpt.start
+        zero, until = self._source.zero, self._source.until
         for packet in copied_packets(container, self._copied):
             base = packet.time_base or Fraction(1)
             shown = ((packet.dts if packet.pts is None else packet.pts) or 0) * base
-            cover = bool(packet.stream.disposition & Disposition.attached_pic)
-            if cover:
+            if packet.stream.disposition & Disposition.attached_pic:
                 yield packet
-            elif not (cut and shown < start) and (last is None or shown < last):
-                yield _shifted(packet, round(start / base) if cut else 0)
+            elif not (zero and shown < zero) and (until is None or shown < until):
+                yield _shifted(packet, round(zero / base))
 
     def abort(self) -> None:
         """Leave nothing behind."""
@@ -204,18 +201,16 @@ def _shifted(packet: Packet[Any], ticks: int) -> Packet[Any]:
 
 def _chapters(source: VideoSource) -> list[Any]:
     """The chapters within the excerpt, with times from its start."""
-    chapters, excerpt = source.container.chapters(), source.excerpt
-    if not excerpt.start and excerpt.end is None:
+    chapters = source.container.chapters()
+    if not source.zero and source.until is None:
         return chapters
     kept = []
     for chapter in chapters:
         base = chapter["time_base"] or Fraction(1)
-        zero = source.origin if excerpt.start else Fraction(0)
         start, end = max(chapter["start"] * base, source.origin), chapter["end"] * base
-        if excerpt.end is not None:
-            end = min(end, source.origin + excerpt.end - excerpt.start)
+        end = end if source.until is None else min(end, source.until)
         if start < end:
-            times = {"start": round((start - zero) / base), "end": round((end - zero) / base)}
+            times = {"start": round((start - source.zero) / base), "end": round((end - source.zero) / base)}
             kept.append({**chapter, **times})
     return kept
 

@@ -62,7 +62,7 @@ class VideoSource:
     Attributes:
         facts: what the sink must tell again.
         info: the pictures that are filtered: frames or, of interlaced video, fields.
-        rotation: by how many degrees players turn the frames, from the first one.
+        origin: when the excerpt starts, in seconds of the file's own times.
         counted: whether a frame's time was made up, so that frames are found again by counting alone.
         lost: frames that were announced and could not be decoded, once `frames` has ended.
         notes: what was not as it should be, a line each.
@@ -157,7 +157,6 @@ class VideoSource:
         frame = next(rest, None)
         if frame is None:
             raise MediaError(f"{self.path} holds no video frame that can be decoded; the file is cut off or broken")
-        self.rotation = frame.rotation
         self.facts = self.facts.with_first_frame(frame)
         if self._to_sdr:
             was = self.facts.tags.names().transfer
@@ -171,6 +170,16 @@ class VideoSource:
     def fields(self) -> int:
         """How many pictures a frame holds: 2 where it is interlaced and splits into fields, else 1."""
         return 2 if self.facts.interlaced and has_fields(self.facts.pixel_format, self.facts.height) else 1
+
+    @property
+    def zero(self) -> Fraction:
+        """The time that is 0 in the sink: of an excerpt that does not begin with the file, its start."""
+        return self.origin if self.excerpt.start else Fraction(0)
+
+    @property
+    def until(self) -> Fraction | None:
+        """When the excerpt ends, in seconds of the file's own times; None is with the file."""
+        return None if self.excerpt.end is None else self.origin - self.excerpt.start + self.excerpt.end
 
     @property
     def _whole(self) -> bool:
@@ -205,8 +214,7 @@ class VideoSource:
         frames = self._behind(behind, skipped) if behind is not None else self._from_start()
         found = behind is not None
         for frame in frames:
-            seconds = (frame.pts or 0) * self.facts.time_base - self.origin
-            if self.excerpt.end is not None and seconds >= self.excerpt.end - self.excerpt.start:
+            if self.until is not None and (frame.pts or 0) * self.facts.time_base >= self.until:
                 break
             found = True
             yield frame

@@ -36,11 +36,10 @@ def at_constant_rate(frames: Iterator[av.VideoFrame], rate: Fraction, source: Vi
 
     A frame's ticks depend on its own time and the next one's alone, so a job that is resumed gives the same.
     """
-    start = source.origin if source.excerpt.start else Fraction(0)
     base = source.facts.time_base
 
     def tick(pts: int) -> int:
-        return round((pts * base - start) * rate)
+        return round((pts * base - source.zero) * rate)
 
     waiting: av.VideoFrame | None = None
     for frame in frames:

@@ -56,7 +56,7 @@ def run(
         with closing(_stages(source, frame_filter, segments, work, clock)) as done:  # type: ignore[type-var]  # a generator
             for number in done:
                 report.frames = number
-                progress.seconds, progress.counted = dict(clock.seconds), source.counted
+                progress.counted = source.counted
                 if tell:
                     tell(number)
         finishing = True

@@ -11,7 +11,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,10 +21,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from exdnet_plugin.errors import MediaError
+from exdnet_plugin.frame_filter import State
 from exdnet_plugin.media.packet_log import PacketLog
 from exdnet_plugin.whole_file import whole_file
 
-State = Mapping[str, NDArray[Any]]
 VERSION = 1
 _MANIFEST = "manifest.safetensors"
 _LOG = "video.packets"
@@ -39,8 +39,6 @@ class Progress:
         encoded: frames in the log, more or fewer at a constant rate.
         length: bytes of the log that count.
         last_pts: of the last finished frame, in the source's ticks.
-        seconds: busy time of each stage so far.
-        wall: seconds so far.
         counted: whether frames are found again by counting alone.
     """
 
@@ -48,8 +46,6 @@ class Progress:
     encoded: int = 0
     length: int = 0
     last_pts: int | None = None
-    wall: float = 0.0
-    seconds: dict[str, float] = field(default_factory=dict)
     counted: bool = False
 
 
@@ -140,15 +136,23 @@ class Work:
             save_file(dict(state), path, {"manifest": manifest})
 
     def keep(self, number: int, planes: Sequence[NDArray[Any]], state: State) -> None:
-        """Add a filtered frame of the segment under way to the journal, with what processors remember behind it."""
+        """Add a filtered frame of the segment under way to the journal, with what processors remember behind it.
+
+        One that a resumed job took from there is there already.
+        """
+        if (name := self._frame(number)).exists():
+            return
         tensors = {f"plane.{index}": np.ascontiguousarray(plane) for index, plane in enumerate(planes)}
-        with whole_file(self.folder / f"frame-{number}.safetensors") as path:
+        with whole_file(name) as path:
             save_file({**tensors, **{f"state.{name}": value for name, value in state.items()}}, path)
+
+    def _frame(self, number: int) -> Path:
+        return self.folder / f"frame-{number}.safetensors"
 
     def kept(self) -> list[Path]:
         """The journal's frames that follow the finished ones, in order."""
         paths: list[Path] = []
-        while (path := self.folder / f"frame-{self.progress.frames + len(paths)}.safetensors").exists():
+        while (path := self._frame(self.progress.frames + len(paths))).exists():
             paths.append(path)
         return paths
 
