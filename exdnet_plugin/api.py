@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
@@ -20,13 +20,11 @@ from exdnet_plugin.report import Report
 from exdnet_plugin.stream_info import StreamInfo
 
 if TYPE_CHECKING:
-    from exdnet_plugin.media.encoding import Encoding
-    from exdnet_plugin.media.source import VideoSource
+    from exdnet_plugin.pipeline.job import Hdr, Progress
     from exdnet_plugin.pipeline.run import OnStop
 
 Chain = str | Sequence[FrameProcessor]
 Quality = Literal["exact"]
-Hdr = Literal["keep", "sdr"]
 Image = TypeVar("Image", bound=NDArray[Any])
 _PEAKS = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 
@@ -136,10 +134,11 @@ def enhance_video(
     video_stream: int | None = None,
     hdr: Hdr = "keep",
     deinterlace: bool = False,
+    on_change: Literal["scale", "split"] = "scale",
     overwrite: bool = False,
     resume: bool = False,
     on_stop: OnStop = "discard",
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
     plugins: Plugins | None = None,
 ) -> Report:
     """Enhance a video file; sound, subtitles and every other stream are copied, times and colour tags are kept.
@@ -156,6 +155,8 @@ def enhance_video(
         video_stream: which video stream to enhance, from 0; the default one of the file by default. Others are copied.
         hdr: `keep` PQ and HLG as they are, or tone-map them to `sdr`.
         deinterlace: make whole frames of fields, with FFmpeg's bwdif.
+        on_change: where frames change size on the way, `scale` them to the first size, or `split`: each size gets a
+            file, the second `NAME-2`. The source is decoded once more to find the changes.
         overwrite: replace a sink that is there, and drop work that was stopped.
         resume: go on with work that was stopped, where there is some.
         on_stop: when the job is stopped by an error or from outside: `keep` its work for `resume`, leave a playable
@@ -169,51 +170,28 @@ def enhance_video(
         MediaError: the source cannot be read or the sink not written; nothing is left under the sink's name.
         ValueError, CheckpointError: as for :func:`open_filter`.
     """
-    from exdnet_plugin.media.encoding import EncodingOptions, choose_encoding
-    from exdnet_plugin.media.sink import CONTAINERS, VideoSink, check_sink
-    from exdnet_plugin.media.source import Excerpt, VideoSource
-    from exdnet_plugin.pipeline.run import run
-    from exdnet_plugin.pipeline.work import Work
+    from exdnet_plugin.media.encoding import EncodingOptions
+    from exdnet_plugin.media.source import Excerpt
+    from exdnet_plugin.pipeline.job import Job, run_parts
 
-    source, sink = Path(source), Path(sink)
     check_quality(quality)
     plugins = plugins or default_plugins()
     processors = make_chain(chain, plugins)
-    where = resolve_device(device)
-    asked = EncodingOptions(codec, crf, bitrate, preset, pixel_format, cfr, options or {})
-    excerpt = Excerpt(Fraction(start), None if end is None else Fraction(end))
-    with VideoSource(
-        source, device=where, stream=video_stream, excerpt=excerpt, deinterlace=deinterlace, to_sdr=hdr == "sdr"
-    ) as opened:
-        check_sink(sink, source, CONTAINERS, overwrite=overwrite)
-        chosen = choose_encoding(sink.suffix.lower(), opened.facts, asked)
-        described = chain if isinstance(chain, str) else ",".join(type(one).__name__ for one in processors)
-        made = {"chain": described, "quality": quality, "hdr": hdr, "deinterlace": str(deinterlace)}
-        job = _job(opened, chosen) | made
-        work = Work(sink, job, resume=resume, overwrite=overwrite)
-        try:
-            target = VideoSink(sink, work.hidden, opened, chosen)
-            frame_filter = FrameFilter(opened.info, processors, plugins)
-        except BaseException:
-            work.close() if work.started else work.remove()
-            raise
-        expected = opened.expected_frames
-        tell = (lambda done: progress(done, expected)) if progress else None
-        return run(opened, frame_filter, target, work, tell=tell, on_stop=on_stop)
-
-
-def _job(source: VideoSource, encoding: Encoding) -> dict[str, str]:
-    """What of a source and its encoding must be the same for a job to be gone on with, by names that a person knows."""
-    from exdnet_plugin import __version__
-
-    stat = source.path.stat()
-    return {
-        "version": __version__,
-        "source": f"{source.path.resolve()}, {stat.st_size} bytes of {stat.st_mtime_ns}",
-        "video stream": str(source.stream.index),
-        "part": f"{source.excerpt.start} to {source.excerpt.end}",
-        "codec": encoding.codec,
-        "pixel format": encoding.pixel_format,
-        "encoder options": ", ".join(f"{key}={value}" for key, value in sorted(encoding.options.items())),
-        "rate": str(encoding.cfr),
-    }
+    job = Job(
+        source=Path(source),
+        sink=Path(sink),
+        processors=processors,
+        chain=chain if isinstance(chain, str) else ",".join(type(one).__name__ for one in processors),
+        quality=quality,
+        device=resolve_device(device),
+        encoding=EncodingOptions(codec, crf, bitrate, preset, pixel_format, cfr, options or {}),
+        excerpt=Excerpt(Fraction(start), None if end is None else Fraction(end)),
+        video_stream=video_stream,
+        hdr=hdr,
+        deinterlace=deinterlace,
+        overwrite=overwrite,
+        resume=resume,
+        on_stop=on_stop,
+        plugins=plugins,
+    )
+    return run_parts(job.parts() if on_change == "split" else [job], progress)

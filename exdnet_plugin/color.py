@@ -179,7 +179,7 @@ class ColorConverter:
     def _cosited(self) -> tuple[bool, bool]:
         """Whether chroma lies on a luma sample, (horizontally, vertically); between two otherwise."""
         site = self.facts.chroma_site
-        return site in ("left", "topleft"), site == "topleft"
+        return site in ("left", "topleft"), site in ("top", "topleft")
 
     def _upsample(self, chroma: Tensor) -> Tensor:
         height, width = self._size

@@ -19,6 +19,7 @@ class Report:
         seconds: busy time of each stage, in seconds, without its waiting for others.
         wall: seconds from first to last.
         sink: the file that was written, if any.
+        further: files behind it, where one source became several.
         notes: what could not be kept, a line each.
     """
 
@@ -30,9 +31,26 @@ class Report:
     seconds: dict[str, float] = field(default_factory=dict)
     wall: float = 0.0
     sink: Path | None = None
+    further: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def slowest_stage(self) -> str | None:
         """The stage that took longest, None before any ran."""
         return max(self.seconds, key=lambda name: self.seconds[name], default=None)
+
+    def joined(self, later: Report) -> Report:
+        """Both together, with the files of each."""
+        names = [*self.seconds, *(name for name in later.seconds if name not in self.seconds)]
+        return Report(
+            frames=self.frames + later.frames,
+            resumed=self.resumed + later.resumed,
+            dropped=self.dropped + later.dropped,
+            lost=self.lost + later.lost,
+            cuts=self.cuts + later.cuts,
+            seconds={name: self.seconds.get(name, 0.0) + later.seconds.get(name, 0.0) for name in names},
+            wall=self.wall + later.wall,
+            sink=self.sink,
+            further=[*self.further, *([later.sink] if later.sink else []), *later.further],
+            notes=[*self.notes, *(note for note in later.notes if note not in self.notes)],
+        )

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Literal, get_args
 
 Range = Literal["limited", "full", "unspecified"]
-ChromaSite = Literal["left", "center", "topleft", "unspecified"]
+ChromaSite = Literal["left", "center", "topleft", "top", "unspecified"]
 
 
 @dataclass(frozen=True)

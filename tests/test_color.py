@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import av
 import numpy as np
 import pytest
 import torch
+from av.filter import Graph
 from conftest import scene
 
 from exdnet_plugin import open_filter
@@ -61,6 +63,53 @@ def test_yuv_to_rgb_is_swscales_to_a_code(name: str, matrix: str, range_: str) -
     made = ColorConverter(StreamInfo(SIZE[1], SIZE[0], name, color=facts)).to_rgb(tensors(frame)) * 255
     difference = np.abs(made[0].permute(1, 2, 0).numpy() - expected)
     assert difference[2:-2, 2:-2].max() <= 1
+
+
+def ramp(name: str) -> av.VideoFrame:
+    """Chroma that rises by four codes a sample, both ways: any linear filter gives the same but for its site."""
+    frame, layout = av.VideoFrame(24, 16, name), pixel_format(name)
+    for index, plane in enumerate(frame_planes(frame)):
+        rows, columns = np.mgrid[0 : plane.shape[0], 0 : plane.shape[1]]
+        values = 128 + (columns - rows) * (4 if index == 1 else -4) if index else np.full(plane.shape, 120)
+        plane[...] = values << (layout.depth - 8)
+    return frame
+
+
+def scaled(frame: av.VideoFrame, options: str, name: str) -> av.VideoFrame:
+    """A frame through swscale by FFmpeg's filter, which can be told chroma sites."""
+    graph = Graph()
+    steps = [graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1))]
+    steps += [graph.add("scale", f"24:16:flags=bilinear+accurate_rnd+full_chroma_int+full_chroma_inp:{options}")]
+    steps += [graph.add("format", name), graph.add("buffersink")]
+    for one, following in pairwise(steps):
+        one.link_to(following)
+    graph.configure()
+    graph.push(frame)
+    out = graph.pull()
+    assert isinstance(out, av.VideoFrame)
+    return out
+
+
+@pytest.mark.parametrize("site", ["left", "center", "topleft", "top"])
+@pytest.mark.parametrize("name", ["yuv420p", "yuv422p", "yuv420p10le"])
+def test_chroma_lies_where_swscale_sees_it_both_ways(name: str, site: str) -> None:
+    frame, inner = ramp(name), np.s_[4:-4, 4:-4]
+    facts = ColorFacts(matrix="bt709", range="limited", chroma_site=site)
+    converter = ColorConverter(StreamInfo(24, 16, name, color=facts))
+    rgb = converter.to_rgb(tensors(frame))
+    options = f"in_chroma_loc={site}:in_color_matrix=bt709:in_range=limited:out_range=full"
+    expected = np.stack(frame_planes(scaled(frame, options, "gbrp16le")), axis=2)[:, :, [2, 0, 1]] / 257
+    assert np.abs(rgb[0].permute(1, 2, 0).numpy() * 255 - expected)[inner].max() <= 1  # another site: 2
+
+    picture = scaled(frame, options, "gbrp16le")
+    options = f"out_chroma_loc={site}:out_color_matrix=bt709:out_range=limited:in_range=full"
+    expected_planes = frame_planes(scaled(picture, options, name))
+    flat = [torch.full_like(plane, 128 << (pixel_format(name).depth - 8)) for plane in tensors(frame)]
+    made = converter.from_rgb(torch.from_numpy(expected.astype(np.float32) / 255).permute(2, 0, 1)[None], flat)
+    for ours, theirs in zip(made, expected_planes, strict=True):
+        difference = np.abs(ours.int().numpy() - theirs.astype(int))[2:-2, 2:-2] / (1 << (pixel_format(name).depth - 8))
+        assert difference.max() <= 1
+        assert difference.mean() <= 0.5  # another site: 1
 
 
 @pytest.mark.parametrize("site", ["left", "center", "topleft"])

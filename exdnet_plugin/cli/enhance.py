@@ -49,6 +49,13 @@ if TYPE_CHECKING:
     help="PQ and HLG: stay so, or tone-map.",
 )
 @click.option("--deinterlace", is_flag=True, help="Make whole frames of fields. Default: fields stay fields.")
+@click.option(
+    "--on-change",
+    type=click.Choice(["scale", "split"]),
+    default="scale",
+    show_default=True,
+    help="Frames that change size: scale them to the first, or a further file for each.",
+)
 @click.option("--photo-quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG and WebP.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @click.option("--resume", is_flag=True, help="Go on with a video that was stopped.")
@@ -215,7 +222,8 @@ def say_summary(report: Report) -> None:
     if report.lost:
         click.echo(f"warning: {report.lost} frames of the source could not be decoded and are lost", err=True)
     say_notes(report.notes)
-    click.echo(f"{report.sink}")
+    for sink in (report.sink, *report.further):
+        click.echo(f"{sink}")
 
 
 def say_notes(notes: list[str]) -> None:

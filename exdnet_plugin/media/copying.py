@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any
@@ -29,6 +29,11 @@ _STREAM_KEYS = frozenset({"encoder", "vendor_id", "DURATION", "BPS", "NUMBER_OF_
 def stream_metadata(stream: Stream) -> dict[str, str]:
     """A stream's metadata but for what a writer makes anew."""
     return {key: value for key, value in stream.metadata.items() if key not in _STREAM_KEYS}
+
+
+def told(metadata: Mapping[str, str], name: str) -> str | None:
+    """A value by its name; Matroska writes names in capitals."""
+    return next((value for key, value in metadata.items() if key.lower() == name), None)
 
 
 def add_copy(container: OutputContainer, stream: Stream) -> Stream | str:

@@ -139,7 +139,7 @@ def choose_encoding(suffix: str, facts: VideoFacts, asked: EncodingOptions) -> E
         )
     if facts.interlaced and codec.name not in _INTERLACED:
         notes.append(f"interlaced frames stay so, but {codec.name} cannot say it in the stream; libx264 can")
-    return Encoding(codec.name, chosen, _options(codec.name, facts, asked), facts, cfr, tuple(notes))
+    return Encoding(codec.name, chosen, _options(codec.name, chosen, facts, asked), facts, cfr, tuple(notes))
 
 
 def _default_codec(suffix: str, facts: VideoFacts) -> str:
@@ -151,7 +151,7 @@ def _default_codec(suffix: str, facts: VideoFacts) -> str:
     return {".ogv": "libtheora", ".avi": "libx264"}.get(suffix, "libx265" if deep else "libx264")
 
 
-def _options(codec: str, facts: VideoFacts, asked: EncodingOptions) -> dict[str, str]:
+def _options(codec: str, chosen: str, facts: VideoFacts, asked: EncodingOptions) -> dict[str, str]:
     options = dict(_DEFAULT_OPTIONS.get(codec, {}))
     if asked.bitrate is not None:
         options["b"] = str(asked.bitrate)
@@ -161,7 +161,7 @@ def _options(codec: str, facts: VideoFacts, asked: EncodingOptions) -> dict[str,
         options["crf"] = _DEFAULT_CRF[codec]
     if asked.preset is not None:
         options["preset"] = asked.preset
-    if facts.chroma_site != "unspecified":
+    if facts.chroma_site != "unspecified" and pixel_format(workable_format(chosen)).log2_chroma != (0, 0):
         options["chroma_sample_location"] = facts.chroma_site
     options |= asked.options
     if codec in _QUIET:  # the encoder's own parameters in one option: ours and the user's, joined

@@ -28,7 +28,6 @@ TRANSFERS = {
     16: "smpte2084", 17: "smpte428", 18: "arib-std-b67",
 }  # fmt: skip
 RANGES: dict[int, Range] = {0: "unspecified", 1: "limited", 2: "full"}
-_CENTER_BY_DEFINITION = frozenset({"mjpeg", "mpeg1video"})
 _MARKS = {
     Type.SPHERICAL: "the spherical projection",
     Type.STEREO3D: "the stereo layout",
@@ -181,11 +180,3 @@ def _mastering_display(data: bytes) -> tuple[Fraction, ...] | None:
 def _content(data: bytes) -> tuple[int, int]:
     most, average = struct.unpack_from("<II", data)
     return most, average
-
-
-def chroma_site(codec: str) -> ChromaSite:
-    """Where chroma samples lie, as far as a codec's definition says: PyAV does not tell what a stream says.
-
-    FFmpeg's `trace_headers` would, by its log; but logs of FFmpeg's threads through Python can end in a deadlock.
-    """
-    return "center" if codec in _CENTER_BY_DEFINITION else "unspecified"

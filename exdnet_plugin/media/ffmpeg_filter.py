@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import chain, pairwise
+from itertools import chain, groupby, pairwise
 
 import av
 from av.error import BlockingIOError as NeedsMore
@@ -16,17 +16,16 @@ TONE_MAP = ("scale", "out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt
 
 
 def through(frames: Iterator[av.VideoFrame], name: str, options: str) -> Iterator[av.VideoFrame]:
-    """Frames, all like the first, through a filter that gives a frame for each."""
-    first = next(frames, None)
-    if first is None:
-        return
-    base = first.time_base or Fraction(1)
-    graph = _graph(first, base, name, options)
-    for frame in chain([first], frames):
-        graph.push(frame)
+    """Frames through a filter that gives a frame for each; one begun anew where they change size or format."""
+    for _, alike in groupby(frames, lambda frame: (frame.width, frame.height, frame.format.name)):
+        first = next(alike)
+        base = first.time_base or Fraction(1)
+        graph = _graph(first, base, name, options)
+        for frame in chain([first], alike):
+            graph.push(frame)
+            yield from _pulled(graph, base)
+        graph.push(None)
         yield from _pulled(graph, base)
-    graph.push(None)
-    yield from _pulled(graph, base)
 
 
 def _graph(like: av.VideoFrame, base: Fraction, name: str, options: str) -> Graph:

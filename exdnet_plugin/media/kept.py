@@ -10,9 +10,11 @@ from av.error import FFmpegError
 from av.stream import Stream
 
 from exdnet_plugin.errors import MediaError
+from exdnet_plugin.media.copying import told
 from exdnet_plugin.media.facts import VideoFacts
 from exdnet_plugin.media.source import VideoSource
 
+_UNTOLD = ("left", "unspecified")  # where nothing is told, left is taken
 _LIGHT_TOLERANCE = 1e-3  # AV1 counts primaries in 1/65536
 
 
@@ -41,7 +43,8 @@ def _of_video(source: VideoSource, facts: VideoFacts, written: VideoSource) -> l
         "rotation or mirroring": facts.display_matrix != found.display_matrix,
         "sample aspect ratio": (facts.sample_aspect_ratio or 1) != (found.sample_aspect_ratio or 1),
         "interlaced fields": facts.interlaced and not found.interlaced,
-        "timecode": _told(source.stream.metadata, "timecode") != _told(written.stream.metadata, "timecode"),
+        "timecode": told(source.stream.metadata, "timecode") and (source.timecode or "") != written.timecode,
+        f"chroma site {facts.chroma_site}": facts.chroma_site not in _UNTOLD and found.chroma_site != facts.chroma_site,
         "mastering display and light levels": not _same_light(facts, found),
     }
     missing |= {mark: mark not in found.marks for mark in facts.marks}
@@ -51,11 +54,6 @@ def _of_video(source: VideoSource, facts: VideoFacts, written: VideoSource) -> l
         wanted = getattr(names, tag)
         missing[f"colour {tag} {wanted}"] = wanted not in ("unspecified", getattr(read, tag))
     return [what for what, gone in missing.items() if gone]
-
-
-def _told(metadata: Mapping[str, str], name: str) -> str | None:
-    """Matroska writes names in capitals."""
-    return next((value for key, value in metadata.items() if key.lower() == name), None)
 
 
 def _same_light(facts: VideoFacts, found: VideoFacts) -> bool:
@@ -69,8 +67,8 @@ def _same_light(facts: VideoFacts, found: VideoFacts) -> bool:
 
 
 def _of_file(source: VideoSource, written: VideoSource, copies: Mapping[int, int]) -> list[str]:
-    titles = [title for title in ("title", "artist", "comment") if _told(source.container.metadata, title)]
-    missing = [f"metadata {title}" for title in titles if not _told(written.container.metadata, title)]
+    titles = [title for title in ("title", "artist", "comment") if told(source.container.metadata, title)]
+    missing = [f"metadata {title}" for title in titles if not told(written.container.metadata, title)]
     if source.container.chapters() and not written.container.chapters():
         missing.append("the list of chapters")
     streams = {stream.index: stream for stream in written.container.streams}
@@ -85,7 +83,7 @@ def _of_copy(stream: Stream, copy: Stream) -> list[str]:
     what = f"of {stream.type} stream {stream.index}"
     lost = stream.disposition & ~copy.disposition
     missing: list[Any] = [f"disposition {lost.name} {what}"] if lost else []
-    language = _told(stream.metadata, "language")
-    if language not in (None, "und") and language != _told(copy.metadata, "language"):
+    language = told(stream.metadata, "language")
+    if language not in (None, "und") and language != told(copy.metadata, "language"):
         missing.append(f"language {language} {what}")
     return missing

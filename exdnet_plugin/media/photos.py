@@ -13,26 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exdnet_plugin.errors import MediaError
+from exdnet_plugin.media import avif
 from exdnet_plugin.media.heic import HEIC_SUFFIXES, read_heic, write_heic
-from exdnet_plugin.media.orientation import exif_orientation, upright
+from exdnet_plugin.media.orientation import as_upright, exif_orientation, upright
+from exdnet_plugin.media.tiff import TIFF_KEPT, TIFF_SUFFIXES, read_tags, write_tiff
 from exdnet_plugin.whole_file import whole_file
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"})
+_GRAY_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"})
 _DEEP_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".avif", ".heic", ".heif"})
 Pixels = NDArray[np.uint8 | np.uint16]
-_TIFF_KEPT = {
-    270: "ImageDescription",
-    271: "Make",
-    272: "Model",
-    306: "DateTime",
-    315: "Artist",
-    33432: "Copyright",
-    700: "XMP",
-    34675: "ICC profile",
-}
-_TIFF_EXIF = 34665
 _TIFF_BLOCKS = {700: "xmp", 34675: "icc"}  # what TIFF has as tags and other formats as blocks
-_WITHOUT_EXIF = frozenset({".bmp", ".tif", ".tiff"})
+_WITHOUT_EXIF = TIFF_SUFFIXES | {".bmp"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +34,7 @@ class Photo:
     Attributes:
         rgb: (H, W, 3), uint8 or uint16.
         alpha: (H, W) of the same type, or None.
-        gray: whether the file holds one channel.
+        gray: whether the file holds one channel, and shall again.
         metadata: EXIF, XMP and ICC as OpenCV's numbered blocks.
         tiff_tags: what a TIFF carries instead, as (code, value).
         notes: what cannot be kept, a line each.
@@ -78,15 +70,13 @@ def read_photo(path: Path) -> Photo:
         raise MediaError(f"{path} is not a photo that can be read; known are {', '.join(sorted(PHOTO_SUFFIXES))}")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise MediaError(f"{path} holds {pixels.dtype} values; photos of 8 or 16 bits are taken. Convert it first")
-    if path.suffix.lower() == ".avif" and pixels.dtype == np.uint16:
-        peak = (1 << _avif_depth(data.tobytes())) - 1
-        pixels = np.round(pixels * (65535 / peak)).astype(np.uint16)
-    icc = path.suffix.lower() == ".avif" and any(kind in data.tobytes() for kind in (b"colrprof", b"colrrICC"))
     metadata = tuple(
         (int(kind), np.asarray(block, np.uint8).ravel()) for kind, block in zip(kinds, blocks, strict=True)
     )
-    tags, notes = _tiff_tags(path) if path.suffix.lower() in (".tif", ".tiff") else ((), ())
-    notes += ("its ICC profile is left out: AVIF is read without",) if icc else ()
+    tags, notes = read_tags(path) if path.suffix.lower() in TIFF_SUFFIXES else ((), ())
+    if path.suffix.lower() == ".avif":
+        pixels, notes = avif.seen(pixels, data.tobytes())
+        metadata = tuple((kind, _upright_exif(kind, block)) for kind, block in metadata)
     return _photo(cast(Pixels, pixels), metadata, tags, notes)
 
 
@@ -97,10 +87,9 @@ def _numbers() -> dict[str, int]:
     return {"exif": cv2.IMAGE_METADATA_EXIF, "xmp": cv2.IMAGE_METADATA_XMP, "icc": cv2.IMAGE_METADATA_ICCP}
 
 
-def _avif_depth(data: bytes) -> int:
-    """Bits a channel, from the `pixi` property (ISO/IEC 23008-12, 6.5.6); OpenCV hands the codes out unscaled."""
-    place = data.find(b"pixi")
-    return data[place + 9] if 0 <= place < len(data) - 9 and data[place + 9] in (10, 12) else 10
+def _upright_exif(kind: int, block: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """AVIF turns pictures by properties of its own, which win over EXIF (ISO/IEC 23000-22, 7.3.8)."""
+    return np.frombuffer(as_upright(block.tobytes()), np.uint8) if kind == _numbers()["exif"] else block
 
 
 def _bytes(path: Path) -> NDArray[np.uint8]:
@@ -124,17 +113,6 @@ def _photo(pixels: Pixels, metadata: tuple[Any, ...], tags: tuple[Any, ...], not
     return Photo(np.ascontiguousarray(pixels[:, :, 2::-1]), alpha, False, metadata, tags, notes)
 
 
-def _tiff_tags(path: Path) -> tuple[tuple[tuple[int, Any], ...], tuple[str, ...]]:
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        tags = cast(tifffile.TiffPage, file.pages[0]).tags
-        kept = tuple((code, tags[code].value) for code in _TIFF_KEPT if code in tags)
-        notes = ("its EXIF camera settings are left out: TIFF files are written without",) if _TIFF_EXIF in tags else ()
-        pages = ("only its first page is taken",) if len(file.pages) > 1 else ()
-    return kept, (*notes, *pages)
-
-
 def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> list[str]:
     """Write a photo beside its name and rename it.
 
@@ -154,8 +132,8 @@ def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> list[str]:
     photo = _carried(photo, suffix, notes)
     pixels = _stored(photo, suffix, notes)
     with whole_file(path) as beside:
-        if suffix in (".tif", ".tiff"):
-            _write_tiff(beside, pixels, photo, notes)
+        if suffix in TIFF_SUFFIXES:
+            write_tiff(beside, pixels.squeeze(2) if pixels.shape[2] == 1 else pixels, photo.tiff_tags)
         elif suffix in HEIC_SUFFIXES:
             blocks = dict(photo.metadata)
             named = {name: blocks[number].tobytes() for name, number in _numbers().items() if number in blocks}
@@ -171,7 +149,7 @@ def _carried(photo: Photo, suffix: str, notes: list[str]) -> Photo:
     names = {number: name for name, number in numbers.items()}
     blocks = {names[number]: block.tobytes() for number, block in photo.metadata if number in names}
     tags = dict(photo.tiff_tags)
-    if suffix not in (".tif", ".tiff"):
+    if suffix not in TIFF_SUFFIXES:
         blocks |= {name: _as_bytes(tags.pop(code)) for code, name in _TIFF_BLOCKS.items() if code in tags}
     else:
         tags |= {code: blocks.pop(name) for code, name in _TIFF_BLOCKS.items() if name in blocks}
@@ -179,8 +157,11 @@ def _carried(photo: Photo, suffix: str, notes: list[str]) -> Photo:
     if suffix in _WITHOUT_EXIF and "exif" in blocks:
         notes.append(f"EXIF is left out: {suffix} is written without; .png or .jpg has it")
         del blocks["exif"]
-    if tags and suffix not in (".tif", ".tiff"):
-        notes.append(f"{', '.join(_TIFF_KEPT[code] for code in tags)} of the TIFF are left out; .tif has them")
+    if photo.gray and suffix not in _GRAY_SUFFIXES and blocks.get("icc", b"")[16:20] == b"GRAY":
+        notes.append(f"a gray ICC profile is left out: {suffix} is written in colour; .png keeps it")
+        del blocks["icc"]
+    if tags and suffix not in TIFF_SUFFIXES:
+        notes.append(f"{', '.join(TIFF_KEPT[code] for code in tags)} of the TIFF are left out; .tif has them")
         tags = {}
     return replace(
         photo,
@@ -197,7 +178,7 @@ def _as_bytes(value: Any) -> bytes:
 
 def _stored(photo: Photo, suffix: str, notes: list[str]) -> Pixels:
     """RGB(A) pixels as the format can hold them."""
-    channels = [photo.rgb]
+    channels = [_luma(photo.rgb) if photo.gray and suffix in _GRAY_SUFFIXES else photo.rgb]
     if photo.alpha is not None:
         if suffix in (".jpg", ".jpeg", ".bmp"):
             notes.append(f"transparency is left out: {suffix} has none; .png has")
@@ -210,10 +191,17 @@ def _stored(photo: Photo, suffix: str, notes: list[str]) -> Pixels:
     return pixels
 
 
+def _luma(rgb: Pixels) -> Pixels:
+    """(H, W, 1) gray, as BT.601 weighs it."""
+    import cv2
+
+    return cast(Pixels, cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[:, :, None])
+
+
 def _write_with_opencv(path: Path, pixels: Pixels, photo: Photo, quality: int, notes: list[str]) -> None:
     import cv2
 
-    order = [2, 1, 0, 3][: pixels.shape[2]]
+    order = [2, 1, 0, 3][: pixels.shape[2]] if pixels.shape[2] > 1 else [0]
     if path.suffix.lower() == ".avif" and pixels.dtype == np.uint16:
         pixels = np.round(pixels * (1023 / 65535)).astype(np.uint16)
     parameters = {
@@ -243,25 +231,3 @@ def _write_with_opencv(path: Path, pixels: Pixels, photo: Photo, quality: int, n
     if not isinstance(data, np.ndarray) or not data.size:
         raise MediaError(f"{path.suffix} does not take {pixels.shape[1]}x{pixels.shape[0]} pixels; .png does")
     path.write_bytes(data.tobytes())
-
-
-def _write_tiff(path: Path, pixels: Pixels, photo: Photo, notes: list[str]) -> None:
-    import tifffile
-
-    extra = [_tiff_tag(code, value) for code, value in photo.tiff_tags]
-    tifffile.imwrite(
-        path,
-        pixels,
-        photometric="rgb",
-        compression="zlib",
-        metadata=None,
-        extrasamples=["unassalpha"] if pixels.shape[2] == 4 else None,
-        extratags=extra,
-    )
-
-
-def _tiff_tag(code: int, value: Any) -> tuple[int, int, int, Any, bool]:
-    """A tag as tifffile takes it: undefined bytes, a short or text."""
-    if isinstance(value, bytes):
-        return code, 7, len(value), value, True
-    return (code, 3, 1, int(value), True) if isinstance(value, int) else (code, 2, 0, value, True)

@@ -25,8 +25,9 @@ from exdnet_plugin.errors import MediaError
 from exdnet_plugin.media.copying import add_copy, copied_packets, seconds, stream_metadata
 from exdnet_plugin.media.encoding import Encoding, check_opened, refused
 from exdnet_plugin.media.kept import left_out
+from exdnet_plugin.media.opening import open_media
 from exdnet_plugin.media.packet_log import PacketLog
-from exdnet_plugin.media.source import VideoSource, open_media
+from exdnet_plugin.media.source import VideoSource
 from exdnet_plugin.whole_file import REMEDY, replace_whole
 
 CONTAINERS = frozenset(
@@ -98,7 +99,8 @@ class VideoSink:
         self._container.metadata.update(
             {k: v for k, v in source.container.metadata.items() if k not in _CONTAINER_KEYS}
         )
-        self._video.metadata.update(stream_metadata(source.stream))
+        own = {key: value for key, value in stream_metadata(source.stream).items() if key.lower() != "timecode"}
+        self._video.metadata.update(own | ({"timecode": source.timecode} if source.timecode else {}))
         self._video.disposition = source.stream.disposition
         if source.facts.display_matrix:
             self._video.set_display_matrix(source.facts.display_matrix)

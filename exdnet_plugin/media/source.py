@@ -6,28 +6,30 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 import av
-from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
-from av.stream import Disposition, Stream
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.hdr import is_hdr
+from exdnet_plugin.media.copying import told
 from exdnet_plugin.media.discontinuity import Rising
-from exdnet_plugin.media.facts import SDR_TAGS, ColorTags, VideoFacts, chroma_site
+from exdnet_plugin.media.facts import SDR_TAGS, ColorTags
 from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, TONE_MAP, through
 from exdnet_plugin.media.fields import has_fields
 from exdnet_plugin.media.frames import reformatted, workable_format
+from exdnet_plugin.media.opening import choose_stream, open_media, stream_facts
+from exdnet_plugin.media.timecode import advanced
 from exdnet_plugin.stream_info import StreamInfo
 
 log = logging.getLogger(__name__)
 _WITHOUT_TIMES = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo"})  # behind a seek, frames have other times
 _SEEK_BACK = (0, 1, 5, 20)  # seconds before a time, until a frame at or before it is found
-MAX_PIXELS = 1 << 26  # 8192 x 8192, twice 8K: more is a broken header
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class VideoSource:
         counted: whether a frame's time was made up, so that frames are found again by counting alone.
         lost: frames that were announced and could not be decoded, once `frames` has ended.
         notes: what was not as it should be, a line each.
+        changes: when frames changed size so far, in seconds from the file's first one.
     """
 
     def __init__(
@@ -84,11 +87,13 @@ class VideoSource:
         self.lost = 0
         self.notes: list[str] = []
         self.counted, self._sought_once = self.container.format.name in _WITHOUT_TIMES, False
+        self.changes: list[Fraction] = []
         self._first_tags: ColorTags | None = None
+        self._facts_from, self._size = Fraction(-(1 << 62)), (0, 0)
         try:
-            self.stream = self._choose_stream(stream)
+            self.stream = choose_stream(self.container, path, stream)
             self.stream.thread_type = "AUTO"
-            self.facts = self._facts()
+            self.facts = stream_facts(self.stream, path)
             self._forget()
             self._to_sdr = to_sdr and is_hdr(self.facts.tags.names().transfer)
             self._ahead, self._rest = self._first_frame()
@@ -104,67 +109,30 @@ class VideoSource:
             device,
         )
 
-    def _choose_stream(self, wanted: int | None) -> VideoStream:
-        """The stream asked for, or the default one, then the one of most pixels; never a cover picture."""
-        streams = self._videos()
-        if not streams:
-            kinds = ", ".join(sorted({stream.type for stream in self.container.streams})) or "nothing"
-            raise MediaError(
-                f"{self.path} has no video stream that can be decoded (it holds {kinds}); give a file with video"
-            )
-        if wanted is not None:
-            if not 0 <= wanted < len(streams):
-                raise MediaError(f"{self.path} has no video stream {wanted}; there are 0 to {len(streams) - 1}")
-            return streams[wanted]
-        return max(
-            streams, key=lambda stream: (bool(stream.disposition & Disposition.default), stream.width * stream.height)
-        )
-
-    def _videos(self) -> list[VideoStream]:
-        """Video streams of a codec that there is, cover pictures left out."""
-        return [
-            stream
-            for stream in self.container.streams.video
-            if stream.codec_context and not stream.disposition & Disposition.attached_pic
-        ]
-
-    def _facts(self) -> VideoFacts:
-        context = self.stream.codec_context
-        if context.pix_fmt is None or not context.width or not context.height:
-            raise MediaError(
-                f"{self.path}: its video stream ({context.name}) tells no size or pixel format; "
-                "the file is cut off or broken"
-            )
-        if context.width * context.height > MAX_PIXELS:
-            raise MediaError(
-                f"{self.path} claims frames of {context.width}x{context.height}; at most {MAX_PIXELS} pixels are taken"
-            )
-        return VideoFacts(
-            width=context.width,
-            height=context.height,
-            pixel_format=workable_format(context.pix_fmt),
-            time_base=self.stream.time_base or Fraction(1, 90000),
-            rate=self.stream.average_rate or self.stream.guessed_rate or None,
-            sample_aspect_ratio=self.stream.sample_aspect_ratio or None,
-            tags=ColorTags.of(context),
-            chroma_site=chroma_site(context.name),
-            field_order=int(context.field_order),
-        )
-
     def _first_frame(self) -> tuple[list[av.VideoFrame], Iterator[av.VideoFrame]]:
         """The first frame, which tells what the container does not, and those behind it."""
-        rest = self._decoded_frames()
+        self._rest = rest = self._decoded_frames()
         frame = next(rest, None)
         if frame is None:
             raise MediaError(f"{self.path} holds no video frame that can be decoded; the file is cut off or broken")
+        self.origin = Fraction(frame.pts or 0) * self.facts.time_base + self.excerpt.start
+        if self.excerpt.start:
+            frame = self._first_of_excerpt()
         self.facts = self.facts.with_first_frame(frame)
         if self._to_sdr:
             was = self.facts.tags.names().transfer
             self.facts = replace(self.facts, tags=SDR_TAGS, light=None)
             self.notes.append(f"HDR ({was}) is tone-mapped to SDR, BT.709")
-        self.origin = Fraction(frame.pts or 0) * self.facts.time_base + self.excerpt.start
         self.notes += [f"{what} is left out: it describes the pictures as they were" for what in self.facts.dropped]
         return [frame], rest
+
+    def _first_of_excerpt(self) -> av.VideoFrame:
+        """The excerpt's first frame: its size and format count, whatever those before have."""
+        self._first_tags, self._facts_from = None, self.origin
+        frame = next(self._from_start(), None)
+        if frame is None:
+            raise MediaError(f"{self.path} has no frame at {float(self.excerpt.start):g} s or behind; it is shorter")
+        return frame
 
     @property
     def fields(self) -> int:
@@ -180,6 +148,14 @@ class VideoSource:
     def until(self) -> Fraction | None:
         """When the excerpt ends, in seconds of the file's own times; None is with the file."""
         return None if self.excerpt.end is None else self.origin - self.excerpt.start + self.excerpt.end
+
+    @property
+    def timecode(self) -> str | None:
+        """The timecode of the excerpt's first frame."""
+        whole, rate, start = told(self.stream.metadata, "timecode"), self.facts.rate, self.excerpt.start
+        if not whole or not start:
+            return whole
+        return advanced(whole, ceil(start * rate), rate) if rate else None
 
     @property
     def _whole(self) -> bool:
@@ -325,8 +301,23 @@ class VideoSource:
 
     def _normal(self, frame: av.VideoFrame) -> av.VideoFrame:
         """A frame with a pts behind the last one's, of the stream's size, in a format that our colour room handles."""
+        self._set_time(frame)
         if self._first_tags is None:
+            if (frame.pts or 0) * self.facts.time_base < self._facts_from:
+                return frame
             self._take_facts(frame)
+        facts, size = self.facts, (frame.width, frame.height)
+        if size != self._size:
+            self._size = size
+            self.changes.append((frame.pts or 0) * facts.time_base - self.origin + self.excerpt.start)
+            self._note_once(
+                f"frames change size to {size[0]}x{size[1]}; they are scaled to {facts.width}x{facts.height}"
+            )
+        elif self._first_tags and ColorTags.of(frame) != self._first_tags:
+            self._note_once("colour tags change on the way; the first ones are taken for all frames")
+        return reformatted(frame, facts.pixel_format, (facts.width, facts.height))
+
+    def _set_time(self, frame: av.VideoFrame) -> None:
         facts = self.facts
         frame.time_base = frame.time_base or facts.time_base  # frames flushed at the end come without
         told = frame.pts
@@ -341,17 +332,10 @@ class VideoSource:
             self._note_once("frames share a time or run backwards; each is shown a tick behind the one before")
         self.counted = self.counted or frame.pts != told or self._rising.jumped
         self._decoded += 1
-        if (frame.width, frame.height) != (facts.width, facts.height):
-            self._note_once(
-                f"frames change size to {frame.width}x{frame.height}; they are scaled to {facts.width}x{facts.height}"
-            )
-        elif self._first_tags and ColorTags.of(frame) != self._first_tags:
-            self._note_once("colour tags change on the way; the first ones are taken for all frames")
-        return reformatted(frame, facts.pixel_format, (facts.width, facts.height))
 
     def _take_facts(self, frame: av.VideoFrame) -> None:
         """The first frame's own size and format: a container may tell those of a later one."""
-        self._first_tags = ColorTags.of(frame)
+        self._first_tags, self._size = ColorTags.of(frame), (frame.width, frame.height)
         kind = workable_format(frame.format.name)
         if any(plane.line_size < 0 for plane in frame.planes):
             kind = "gbrp"  # bottom-up, as raw AVI is: to be laid out anew
@@ -370,21 +354,3 @@ class VideoSource:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def open_media(path: Path) -> InputContainer:
-    """Open a media file; MediaError with what is wrong and what to do when it is none."""
-    if not path.exists():
-        raise MediaError(f"{path} does not exist; check the path")
-    if path.is_dir():
-        raise MediaError(f"{path} is a folder, not a video file")
-    if path.is_file() and path.stat().st_size == 0:
-        raise MediaError(f"{path} is empty (0 bytes); give a file with video")
-    try:
-        return av.open(str(path), "r", metadata_errors="replace")
-    except PermissionError:
-        raise MediaError(f"{path} may not be read: permission denied") from None
-    except FFmpegError as error:
-        raise MediaError(
-            f"{path} is not a media file that FFmpeg can read, or its index is cut off: {error.strerror}"
-        ) from None

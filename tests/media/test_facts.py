@@ -63,6 +63,7 @@ tags = of_stream(
         int(getattr(s.codec_context, tag)) for tag in ("colorspace", "color_primaries", "color_trc", "color_range")
     )
 )
+site = of_source(lambda s: s.facts.chroma_site)
 depth_and_sampling = of_stream(lambda s: s.codec_context.pix_fmt)
 light = of_source(
     lambda s: s.facts.light and [round(float(v), 3) for v in (*s.facts.light.display, *s.facts.light.content)]
@@ -140,6 +141,7 @@ FACTS = [
     ),
     Fact("colour tags, HD", plain(), tags, {}),
     Fact("colour tags, SD full range", plain(tags=(6, 6, 6, 2)), tags, {}),
+    Fact("chroma site: top left", plain(chroma_sample_location="topleft"), site, {}, "chroma site"),
     Fact("10 bits", plain(**DEEP, **QUIET), depth_and_sampling, {}),
     Fact("4:2:2", plain(pix_fmt="yuv422p"), depth_and_sampling, {}, "is encoded as"),
     Fact("4:4:4", plain(pix_fmt="yuv444p"), depth_and_sampling, {}, "is encoded as"),

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
+import PIL.ImageOps
 import pytest
 import tifffile
 from conftest import dark_frames
@@ -89,10 +91,26 @@ def test_what_a_format_cannot_hold_is_said(tmp_path: Path, exdnet: Run) -> None:
     assert "16 bits become 8" in said
 
 
-def test_gray_photos_work(tmp_path: Path, exdnet: Run) -> None:
-    cv2.imwrite(str(tmp_path / "in.png"), dark_frames(1, (40, 60))[0][:, :, 0])
-    assert exdnet("enhance", tmp_path / "in.png", tmp_path / "out.png")[0] == 0
-    assert read_photo(tmp_path / "out.png").rgb.mean() > 40
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".bmp", ".webp", ".avif", ".heic"])
+def test_gray_photos_stay_gray_where_the_format_has_it(tmp_path: Path, exdnet: Run, suffix: str) -> None:
+    source, sink = write(tmp_path / "in.png", dark_frames(1, (40, 60))[0][:, :, 0]), tmp_path / f"out{suffix}"
+    code, _, said = exdnet("enhance", source, sink)
+    assert code == 0, said
+    result = read_photo(sink)
+    assert result.rgb.mean() > 40
+    assert result.gray == (suffix not in (".webp", ".avif", ".heic"))
+
+
+def test_avif_is_turned_by_its_properties(tmp_path: Path) -> None:
+    picture = PIL.Image.fromarray(SHADES + np.arange(0, 64, 2, np.uint8)[:, None, None])
+    exif = picture.getexif()
+    for orientation in range(1, 9):
+        exif[0x0112] = orientation  # Pillow writes it as irot and imir
+        picture.save(tmp_path / "in.avif", exif=exif, quality=100)
+        expected = np.array(PIL.ImageOps.exif_transpose(PIL.Image.open(tmp_path / "in.avif")))
+        photo = read_photo(tmp_path / "in.avif")
+        assert np.abs(photo.rgb.astype(int) - expected).max() <= 3, orientation
+        assert {exif_orientation(block.tobytes()) for _, block in photo.metadata} <= {1}
 
 
 def test_a_folder_and_a_glob_keep_names(tmp_path: Path, exdnet: Run) -> None:

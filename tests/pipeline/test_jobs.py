@@ -122,7 +122,7 @@ def test_unfinished_work_is_told_and_not_lost_by_starting_again(
     code, _, said = exdnet("enhance", source, sink, "--chain", "null")
     assert (code, "--resume goes on with it, --overwrite starts anew" in said) == (2, True)
     code, _, said = exdnet("enhance", source, sink, "--chain", "null", "--crf", "30", "--resume")
-    assert (code, "had encoder options 'crf=18" in said) == (2, True)
+    assert (code, "had encoder options" in said, "crf=18" in said) == (2, True, True)
     code, out, said = exdnet("enhance", source, sink, "--chain", "null", "--resume")
     assert code == 0, said
     assert f"{SEGMENT} frames were done before" in out

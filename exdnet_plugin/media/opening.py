@@ -1,0 +1,80 @@
+"""A media file opened, one of its video streams chosen, and what the container tells of it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from exdnet_plugin.errors import MediaError
+from exdnet_plugin.media.chroma_site import chroma_site
+from exdnet_plugin.media.facts import ColorTags, VideoFacts
+from exdnet_plugin.media.frames import workable_format
+
+MAX_PIXELS = 1 << 26  # 8192 x 8192, twice 8K: more is a broken header
+
+
+def open_media(path: Path) -> InputContainer:
+    """Open a media file; MediaError with what is wrong and what to do when it is none."""
+    if not path.exists():
+        raise MediaError(f"{path} does not exist; check the path")
+    if path.is_dir():
+        raise MediaError(f"{path} is a folder, not a video file")
+    if path.is_file() and path.stat().st_size == 0:
+        raise MediaError(f"{path} is empty (0 bytes); give a file with video")
+    try:
+        return av.open(str(path), "r", metadata_errors="replace")
+    except PermissionError:
+        raise MediaError(f"{path} may not be read: permission denied") from None
+    except FFmpegError as error:
+        raise MediaError(
+            f"{path} is not a media file that FFmpeg can read, or its index is cut off: {error.strerror}"
+        ) from None
+
+
+def choose_stream(container: InputContainer, path: Path, wanted: int | None) -> VideoStream:
+    """The stream asked for, or the default one, then the one of most pixels; never a cover picture."""
+    streams = [
+        stream
+        for stream in container.streams.video
+        if stream.codec_context and not stream.disposition & Disposition.attached_pic
+    ]
+    if not streams:
+        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+        raise MediaError(f"{path} has no video stream that can be decoded (it holds {kinds}); give a file with video")
+    if wanted is not None:
+        if not 0 <= wanted < len(streams):
+            raise MediaError(f"{path} has no video stream {wanted}; there are 0 to {len(streams) - 1}")
+        return streams[wanted]
+    return max(
+        streams, key=lambda stream: (bool(stream.disposition & Disposition.default), stream.width * stream.height)
+    )
+
+
+def stream_facts(stream: VideoStream, path: Path) -> VideoFacts:
+    """What a container tells of a stream; MediaError where it claims frames of no size or of too many pixels."""
+    context = stream.codec_context
+    if context.pix_fmt is None or not context.width or not context.height:
+        raise MediaError(
+            f"{path}: its video stream ({context.name}) tells no size or pixel format; the file is cut off or broken"
+        )
+    if context.width * context.height > MAX_PIXELS:
+        raise MediaError(
+            f"{path} claims frames of {context.width}x{context.height}; at most {MAX_PIXELS} pixels are taken"
+        )
+    return VideoFacts(
+        width=context.width,
+        height=context.height,
+        pixel_format=workable_format(context.pix_fmt),
+        time_base=stream.time_base or Fraction(1, 90000),
+        rate=stream.average_rate or stream.guessed_rate or None,
+        sample_aspect_ratio=stream.sample_aspect_ratio or None,
+        tags=ColorTags.of(context),
+        chroma_site=chroma_site(stream),
+        field_order=int(context.field_order),
+    )
