@@ -55,6 +55,23 @@ def dark_frames(
     return [np.clip(clean + rng.normal(0, noise, clean.shape), 0, 255).round().astype(np.uint8) for _ in range(count)]
 
 
+class Identity:
+    """Hands its frames back: they are converted to RGB and back, no short cut."""
+
+    def open(self, stream):
+        self.stream = stream
+
+    def process(self, frames, times):
+        assert 0 <= frames.min() <= frames.max() <= 1
+        return frames
+
+    def reset(self):
+        pass
+
+    def close(self):
+        pass
+
+
 MakeClip = Callable[..., Path]
 
 

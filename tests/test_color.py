@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from av.filter import Graph
-from conftest import scene
+from conftest import Identity, scene
 
 from exdnet_plugin import open_filter
 from exdnet_plugin.color import LUMA_WEIGHTS, ColorConverter, resolve
@@ -130,23 +130,6 @@ def test_to_rgb_and_back_changes_luma_by_a_code_and_chroma_by_two(
         assert before.shape == after.shape
         change = ((before.int() >> layout.shift) - (after.int() >> layout.shift)).abs().max()
         assert change <= (2 if set(names) & set("uv") else 1)
-
-
-class Identity:
-    """Hands its frames back: they are converted to RGB and back, no short cut."""
-
-    def open(self, stream):
-        pass
-
-    def process(self, frames, times):
-        assert 0 <= frames.min() <= frames.max() <= 1
-        return frames
-
-    def reset(self):
-        pass
-
-    def close(self):
-        pass
 
 
 @pytest.mark.parametrize("transfer", ["bt709", "smpte2084", "arib-std-b67"])

@@ -309,10 +309,12 @@ class VideoSource:
         facts, size = self.facts, (frame.width, frame.height)
         if size != self._size:
             self._size = size
-            self.changes.append((frame.pts or 0) * facts.time_base - self.origin + self.excerpt.start)
-            self._note_once(
-                f"frames change size to {size[0]}x{size[1]}; they are scaled to {facts.width}x{facts.height}"
-            )
+            moment = (frame.pts or 0) * facts.time_base
+            self.changes.append(moment - self.origin + self.excerpt.start)
+            if self.until is None or moment < self.until:
+                self._note_once(
+                    f"frames change size to {size[0]}x{size[1]}; they are scaled to {facts.width}x{facts.height}"
+                )
         elif self._first_tags and ColorTags.of(frame) != self._first_tags:
             self._note_once("colour tags change on the way; the first ones are taken for all frames")
         return reformatted(frame, facts.pixel_format, (facts.width, facts.height))

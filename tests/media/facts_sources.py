@@ -12,11 +12,11 @@ from typing import Any
 import av
 import numpy as np
 from av.codec.context import Flags
-from av.filter import Graph
 from av.packet import Packet
 from av.stream import Disposition
 from conftest import dark_frames, write_tone
 
+from exdnet_plugin.media.ffmpeg_filter import through
 from exdnet_plugin.media.source import VideoSource
 
 BASE = Fraction(1, 1000)
@@ -30,7 +30,6 @@ class Fact:
     name: str
     make: Callable[[Path], Path]
     look: Look
-    options: dict[str, Any]
     noted: str = ""
 
 
@@ -43,7 +42,7 @@ def _video(container: Any, codec: str = "libx264", pix_fmt: str = "yuv420p", rat
     return stream
 
 
-def _encode(container: Any, stream: Any, pts: list[int] | None = None, through: str = "", last: int = 40) -> None:
+def _encode(container: Any, stream: Any, pts: list[int] | None = None, asked: str = "", last: int = 40) -> None:
     pts = pts or [40 * index for index in range(6)]
     frames = []
     for index, picture in enumerate(dark_frames(len(pts), (64, 96))):
@@ -53,25 +52,10 @@ def _encode(container: Any, stream: Any, pts: list[int] | None = None, through: 
         context = stream.codec_context
         frame.colorspace, frame.color_range = context.colorspace, context.color_range
         frames.append(frame)
-    name, _, options = through.partition("=")
-    for frame in through_filter(frames, name, options) if through else frames:
+    name, _, options = asked.partition("=")
+    for frame in through(iter(frames), name, options) if asked else frames:
         container.mux(stream.encode(frame))
     container.mux(stream.encode(None))
-
-
-def through_filter(frames: list[av.VideoFrame], name: str, options: str) -> Iterator[av.VideoFrame]:
-    """Frames through one of FFmpeg's filters that gives one for each."""
-    graph, first = Graph(), frames[0]
-    source = graph.add_buffer(
-        width=first.width, height=first.height, format=first.format.name, time_base=first.time_base
-    )
-    steps = [source, graph.add(name, options), graph.add("buffersink")]
-    steps[0].link_to(steps[1])
-    steps[1].link_to(steps[2])
-    graph.configure()
-    for frame in frames:
-        graph.push(frame)
-        yield graph.pull()  # type: ignore[misc]
 
 
 @contextmanager
@@ -85,7 +69,7 @@ def plain(suffix: str = ".mkv", pts: list[int] | None = None, **video: Any) -> C
 
     def make(folder: Path) -> Path:
         path = folder / f"in{suffix}"
-        through, tags = video.pop("through", ""), video.pop("tags", None)
+        asked, tags = video.pop("through", ""), video.pop("tags", None)
         flags = video.pop("flags", 0)
         with _file(path) as container:
             stream = _video(container, **video)
@@ -93,21 +77,21 @@ def plain(suffix: str = ".mkv", pts: list[int] | None = None, **video: Any) -> C
             if tags:
                 context = stream.codec_context
                 context.colorspace, context.color_primaries, context.color_trc, context.color_range = tags
-            _encode(container, stream, pts, through)
+            _encode(container, stream, pts, asked)
         return path
 
     return make
 
 
 def with_extra(
-    suffix: str, add: Callable[[Any, Any], Callable[[], None] | None], pts: list[int] | None = None
+    suffix: str, add: Callable[[Any, Any], Callable[[], None] | None], pts: list[int] | None = None, rate: Any = 25
 ) -> Callable[[Path], Path]:
     """A file of video and what `add` gives it; what `add` returns is called behind the video."""
 
     def make(folder: Path) -> Path:
         path = folder / f"in{suffix}"
         with _file(path) as container:
-            stream = _video(container)
+            stream = _video(container, rate=rate)
             behind = add(container, stream)
             _encode(container, stream, pts)
             if behind:

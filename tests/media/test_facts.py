@@ -100,59 +100,53 @@ def clock(container: Any, stream: Any) -> None:
 
 NTSC = [round(index * 1001 / 24) for index in range(6)]
 FACTS = [
-    Fact("times at 24000/1001", plain(pts=NTSC, rate=Fraction(24000, 1001)), times, {}, "later"),
-    Fact("times at a variable rate, with gaps", plain(pts=[0, 17, 90, 91, 900, 933]), times, {}, "later"),
-    Fact("an offset start", plain(pts=[1000, 1040, 1080, 1120]), times, {}, "start"),
-    Fact("durations", plain(pts=[0, 40, 80, 200, 240, 280]), lengths, {}),
-    Fact("sound: packets, AAC", with_extra(".mp4", sound("aac")), packets("audio"), {}, "audio stream"),
-    Fact("sound: packets, Opus", with_extra(".mkv", sound("libopus")), packets("audio"), {}, "audio stream"),
-    Fact("sound in step with the picture", with_extra(".mp4", sound("aac")), sound_against_picture, {}, "audio stream"),
-    Fact(
-        "tracks' languages and dispositions", with_extra(".mkv", sound("libopus")), of_file(dispositions), {}, "audio"
-    ),
-    Fact("subtitles: SubRip", with_extra(".mkv", subtitles("subrip", b"Dark")), packets("subtitle"), {}, "subtitle"),
+    Fact("times at 24000/1001", plain(pts=NTSC, rate=Fraction(24000, 1001)), times, "later"),
+    Fact("times at a variable rate, with gaps", plain(pts=[0, 17, 90, 91, 900, 933]), times, "later"),
+    Fact("an offset start", plain(pts=[1000, 1040, 1080, 1120]), times, "start"),
+    Fact("durations", plain(pts=[0, 40, 80, 200, 240, 280]), lengths),
+    Fact("sound: packets, AAC", with_extra(".mp4", sound("aac")), packets("audio"), "audio stream"),
+    Fact("sound: packets, Opus", with_extra(".mkv", sound("libopus")), packets("audio"), "audio stream"),
+    Fact("sound in step with the picture", with_extra(".mp4", sound("aac")), sound_against_picture, "audio stream"),
+    Fact("tracks' languages and dispositions", with_extra(".mkv", sound("libopus")), of_file(dispositions), "audio"),
+    Fact("subtitles: SubRip", with_extra(".mkv", subtitles("subrip", b"Dark")), packets("subtitle"), "subtitle"),
     Fact(
         "subtitles: mov_text",
         with_extra(".mp4", subtitles("mov_text", b"\x00\x04Dark")),
         packets("subtitle"),
-        {},
         "subtitle",
     ),
-    Fact("a further video stream", with_extra(".mkv", second_video(cover=False)), of_file(other_pictures), {}, "video"),
-    Fact("a cover picture", with_extra(".mp4", second_video(cover=True)), of_file(other_pictures), {}, "video stream"),
-    Fact("attachments", with_extra(".mkv", attached), of_file(attachments), {}, "attachment"),
-    Fact("title", with_extra(".mkv", metadata), of_file(lambda c: c.metadata.get("title")), {}, "metadata"),
+    Fact("a further video stream", with_extra(".mkv", second_video(cover=False)), of_file(other_pictures), "video"),
+    Fact("a cover picture", with_extra(".mp4", second_video(cover=True)), of_file(other_pictures), "video stream"),
+    Fact("attachments", with_extra(".mkv", attached), of_file(attachments), "attachment"),
+    Fact("title", with_extra(".mkv", metadata), of_file(lambda c: c.metadata.get("title")), "metadata"),
     Fact(
         "chapters",
         with_extra(".mkv", metadata),
         of_file(lambda c: [(round(float(x["end"] * x["time_base"]), 3), x["metadata"]) for x in c.chapters()]),
-        {},
         "chapters",
     ),
-    Fact("rotation", with_extra(".mp4", rotated), frames(lambda f: f.rotation), {}, "rotation"),
-    Fact("mirroring", with_extra(".mp4", mirrored), of_source(lambda s: s.facts.display_matrix), {}, "mirroring"),
-    Fact("sample aspect ratio", with_extra(".mkv", wide), of_stream(lambda s: s.sample_aspect_ratio), {}, "aspect"),
+    Fact("rotation", with_extra(".mp4", rotated), frames(lambda f: f.rotation), "rotation"),
+    Fact("mirroring", with_extra(".mp4", mirrored), of_source(lambda s: s.facts.display_matrix), "mirroring"),
+    Fact("sample aspect ratio", with_extra(".mkv", wide), of_stream(lambda s: s.sample_aspect_ratio), "aspect"),
     Fact(
         "timecode",
         with_extra(".mov", clock),
         of_file(lambda c: {k.lower(): v for k, v in c.streams.video[0].metadata.items()}.get("timecode")),
-        {},
         "timecode",
     ),
-    Fact("colour tags, HD", plain(), tags, {}),
-    Fact("colour tags, SD full range", plain(tags=(6, 6, 6, 2)), tags, {}),
-    Fact("chroma site: top left", plain(chroma_sample_location="topleft"), site, {}, "chroma site"),
-    Fact("10 bits", plain(**DEEP, **QUIET), depth_and_sampling, {}),
-    Fact("4:2:2", plain(pix_fmt="yuv422p"), depth_and_sampling, {}, "is encoded as"),
-    Fact("4:4:4", plain(pix_fmt="yuv444p"), depth_and_sampling, {}, "is encoded as"),
-    Fact("PQ tags", plain(tags=(9, 9, 16, 1), **DEEP, **QUIET), tags, {}),
-    Fact("HLG tags", plain(tags=(9, 9, 18, 1), **DEEP, **QUIET), tags, {}),
-    Fact("mastering display and light levels", plain(tags=(9, 9, 16, 1), **DEEP, **MASTERING), light, {}, "mastering"),
+    Fact("colour tags, HD", plain(), tags),
+    Fact("colour tags, SD full range", plain(tags=(6, 6, 6, 2)), tags),
+    Fact("chroma site: top left", plain(chroma_sample_location="topleft"), site, "chroma site"),
+    Fact("10 bits", plain(**DEEP, **QUIET), depth_and_sampling),
+    Fact("4:2:2", plain(pix_fmt="yuv422p"), depth_and_sampling, "is encoded as"),
+    Fact("4:4:4", plain(pix_fmt="yuv444p"), depth_and_sampling, "is encoded as"),
+    Fact("PQ tags", plain(tags=(9, 9, 16, 1), **DEEP, **QUIET), tags),
+    Fact("HLG tags", plain(tags=(9, 9, 18, 1), **DEEP, **QUIET), tags),
+    Fact("mastering display and light levels", plain(tags=(9, 9, 16, 1), **DEEP, **MASTERING), light, "mastering"),
     Fact(
         "fields of interlaced video",
         plain(flags=INTERLACED, through="setparams=field_mode=tff"),
         frames(lambda f: f.interlaced_frame or None),
-        {},
         "interlaced",
     ),
 ]
@@ -163,7 +157,7 @@ def cell(fact: Fact, container: str, folder: Path) -> str:
     folder.mkdir()
     source, sink = fact.make(folder), folder / f"out.{container}"
     try:
-        report = enhance_video(source, sink, chain="null", **fact.options)
+        report = enhance_video(source, sink, chain="null")
     except MediaError as error:
         return f"refused: {error}"
     before, after = fact.look(source), fact.look(sink)

@@ -11,30 +11,17 @@ import av
 import numpy as np
 import pytest
 from av.sidedata.sidedata import Type
-from conftest import MakeClip, dark_frames, decode, luma, packets
-from facts_sources import INTERLACED, plain, second_video, sound, through_filter, with_extra
+from conftest import Identity, dark_frames, decode, luma
+from facts_sources import INTERLACED, plain, sound, with_extra
 
 from exdnet_plugin import MediaError, enhance_video
+from exdnet_plugin.media.ffmpeg_filter import through
 from exdnet_plugin.media.frames import frame_planes
 
 Run = Callable[..., tuple[int, str, str]]
 
 
-class Handing:
-    """Converts to RGB and back and changes nothing."""
-
-    def open(self, stream: Any) -> None:
-        self.stream = stream
-
-    def process(self, frames: Any, times: Any) -> Any:
-        return frames
-
-    def reset(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class Brighter(Handing):
+class Brighter(Identity):
     def process(self, frames: Any, times: Any) -> Any:
         return frames**0.7
 
@@ -75,7 +62,7 @@ def test_colours_do_not_shift(tmp_path: Path, matrix: int, range_: int) -> None:
         frame.colorspace, frame.color_range = matrix, range_
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    report = enhance_video(source, sink, chain=[Handing()], codec="ffv1")
+    report = enhance_video(source, sink, chain=[Identity()], codec="ffv1")
     assert tags(sink) == tags(source)
     assert not report.notes
     for before, after, most in zip(
@@ -125,7 +112,7 @@ def test_sound_does_not_drift_and_a_variable_rate_does_not_break(tmp_path: Path)
     """video2x#1360, VideoJaNai#34: every frame at its time and every sample at its place, in mp4 to the sample."""
     pts = [0, 33, 66, 133, 134, 300, 333, 720, 1001, 1034]
     source, sink = with_extra(".mp4", sound("aac"), pts)(tmp_path), tmp_path / "out.mp4"
-    enhance_video(source, sink, chain=[Handing()])
+    enhance_video(source, sink, chain=[Identity()])
     assert [f.pts * f.time_base for f in decode(sink)] == [f.pts * f.time_base for f in decode(source)]
 
     def samples(path: Path) -> list[tuple[int | None, bytes]]:
@@ -135,77 +122,7 @@ def test_sound_does_not_drift_and_a_variable_rate_does_not_break(tmp_path: Path)
     assert samples(sink) == samples(source) != []
 
 
-def test_a_part_is_cut_out_with_its_sound(make_clip: MakeClip, tmp_path: Path, exdnet: Run) -> None:
-    source, sink = make_clip("in.mp4", frames=75, rate=25, audio=True), tmp_path / "out.mp4"
-    code, _, said = exdnet("enhance", source, sink, "--chain", "null", "--from", "1", "--to", "0:02.2")
-    assert code == 0, said
-    assert [float(f.pts * f.time_base) for f in decode(sink)] == pytest.approx([i / 25 for i in range(30)])
-    wanted = [(pts, data) for pts, _, data in packets(source, "audio") if 48000 <= (pts or 0) < 2.2 * 48000]
-    assert [(pts + 48000, data) for pts, _, data in packets(sink, "audio") if pts is not None] == wanted
-    pictures = [frame.to_ndarray(format="gray").mean() for frame in decode(source)[25:55]]
-    assert luma(sink) == pytest.approx(pictures, abs=0.5)
-
-
-def test_a_part_that_is_none_is_refused(make_clip: MakeClip, tmp_path: Path, exdnet: Run) -> None:
-    source = make_clip("in.mp4")
-    for options, said in (
-        (["--from", "3", "--to", "2"], "start must be 0 or more and before the end"),
-        (["--from", "soon"], "write seconds, as 12.5"),
-        (["--from", "1:00"], "has no frame at 60 s or behind"),
-        (["--cfr", "0"], "write frames a second"),
-        (["--bitrate", "fast"], "write bits a second"),
-        (["--crf", "20", "--bitrate", "1M"], "give one of them"),
-        (["--pixel-format", "yuv999p"], "unknown to FFmpeg; libx264 takes yuv420p"),
-        (["--pixel-format", "rgb24"], "libx264 does not take pixel format 'rgb24'"),
-        (["--preset", "hasty"], "refuses its settings"),
-        (["--codec", "aac"], "codec 'aac' is for audio"),
-        (["--codec", "libvpx-vp9", "--preset", "slow"], "has no option 'preset'"),
-        (["--video-stream", "4"], "has no video stream 4; there are 0 to 0"),
-    ):
-        code, _, error = exdnet("enhance", source, tmp_path / "out.mp4", "--chain", "null", *options)
-        assert (code, said in error) == (2, True), error
-        assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
-
-
-def test_a_constant_rate_repeats_and_leaves_out_frames(tmp_path: Path, exdnet: Run) -> None:
-    source = plain(pts=[0, 40, 80, 320, 330, 340, 400])(tmp_path)
-    code, _, said = exdnet("enhance", source, tmp_path / "out.mkv", "--cfr", "25", "--chain", "null", "--codec", "ffv1")
-    assert code == 0, said
-    result = decode(tmp_path / "out.mkv")
-    assert [float(f.pts * f.time_base) for f in result] == pytest.approx([i / 25 for i in range(11)], abs=1e-3)
-    shown = [frame.to_ndarray().tobytes() for frame in result]
-    before = [frame.to_ndarray().tobytes() for frame in decode(source)]
-    assert [before.index(picture) for picture in shown] == [0, 1, 2, 2, 2, 2, 2, 2, 5, 5, 6]
-
-
-def test_encoders_are_given_what_is_asked(make_clip: MakeClip, tmp_path: Path, exdnet: Run) -> None:
-    source, sink = make_clip("in.mp4"), tmp_path / "out.mkv"
-    options = ["--codec", "libx265", "--pixel-format", "yuv422p10le", "--preset", "ultrafast", "--bitrate", "500k"]
-    assert exdnet("enhance", source, sink, "--chain", "null", *options)[0] == 0
-    with av.open(str(sink)) as container:
-        context = container.streams.video[0].codec_context
-        assert (context.name, context.pix_fmt) == ("hevc", "yuv422p10le")
-
-
-@pytest.mark.parametrize(
-    ("codec", "suffix"), [("prores_ks", ".mov"), ("ffv1", ".mkv"), ("libsvtav1", ".mp4"), ("mpeg2video", ".ts")]
-)
-def test_other_encoders_work(make_clip: MakeClip, tmp_path: Path, codec: str, suffix: str) -> None:
-    sink = tmp_path / f"out{suffix}"
-    enhance_video(make_clip("in.mp4"), sink, chain="null", codec=codec)
-    assert len(decode(sink)) == 12
-
-
-def test_one_video_stream_of_several_is_chosen(tmp_path: Path) -> None:
-    source, sink = with_extra(".mkv", second_video(cover=False))(tmp_path), tmp_path / "out.mkv"
-    enhance_video(source, sink, chain=[Brighter()], video_stream=1)
-    with av.open(str(sink)) as container:
-        assert [(s.width, s.height) for s in container.streams.video] == [(32, 32), (96, 64)]
-        bright = next(container.decode(container.streams.video[0]))
-    assert bright.to_ndarray(format="gray").mean() > 92
-
-
-class FieldMeans(Handing):
+class FieldMeans(Identity):
     """Each picture becomes flat: fields that were mixed would show."""
 
     def process(self, frames: Any, times: Any) -> Any:
@@ -221,7 +138,7 @@ def interlaced(folder: Path, level: int = 50) -> Path:
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         stream.codec_context.flags |= INTERLACED
         stream.codec_context.field_order = 2
-        for frame in through_filter(fields(level), "setparams", "field_mode=tff"):
+        for frame in through(iter(fields(level)), "setparams", "field_mode=tff"):
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
@@ -258,7 +175,7 @@ def test_fields_come_in_the_order_in_which_they_are_shown(tmp_path: Path) -> Non
 
     seen = []
 
-    class Watching(Handing):
+    class Watching(Identity):
         def process(self, frames: Any, times: Any) -> Any:
             seen.append((round(float(times[0]), 3), float(frames.mean())))
             return frames
@@ -340,67 +257,3 @@ def dark_av_frames(pts: list[int]) -> list[av.VideoFrame]:
         frame.pts, frame.time_base = moment, Fraction(1, 1000)
         frames.append(frame)
     return frames
-
-
-def test_a_change_of_size_on_the_way_is_scaled_and_told(tmp_path: Path) -> None:
-    source = tmp_path / "in.ts"
-    parts = []
-    for index, size in enumerate([(96, 64), (128, 96)]):
-        part = tmp_path / f"{index}.ts"
-        with av.open(str(part), "w") as container:
-            stream = container.add_stream("libx264", rate=25, options={"bf": "0"})
-            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-            for number, picture in enumerate(dark_frames(6, size[::-1])):
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
-                frame.pts, frame.time_base = number + 6 * index, Fraction(1, 25)
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode(None))
-        parts.append(part.read_bytes())
-    source.write_bytes(b"".join(parts))
-    report = enhance_video(source, tmp_path / "out.mp4", chain="null")
-    assert any("frames change size to 128x96; they are scaled to 96x64" in note for note in report.notes)
-    assert {(f.width, f.height) for f in decode(tmp_path / "out.mp4")} == {(96, 64)}
-
-
-@pytest.mark.parametrize("suffix", [".ts", ".avi", ".mpg", ".flv", ".mkv", ".mp4"])
-def test_parts_and_resumption_are_exact_where_seeking_is_not(make_clip: MakeClip, tmp_path: Path, suffix: str) -> None:
-    """Containers seek by decoding times, or roughly; H.264 with open GOPs and B-frames."""
-    codec = "mpeg2video" if suffix == ".mpg" else "libx264"
-    options = {"g": "50", "bf": "3"} | ({"x264-params": "open-gop=1"} if codec == "libx264" else {})
-    source = make_clip(f"in{suffix}", frames=170, size=(64, 48), rate=25, codec=codec, options=options)
-    everything = [frame.to_ndarray().tobytes() for frame in decode(source)]
-    enhance_video(source, tmp_path / "part.mkv", chain="null", codec="ffv1", start=Fraction(2, 5))
-    part = [frame.to_ndarray().tobytes() for frame in decode(tmp_path / "part.mkv")]
-    assert part == everything[len(everything) - len(part) :]
-    slack = (
-        2 if suffix == ".avi" else 1
-    )  # AVI tells no presentation times: FFmpeg guesses them where there are B-frames
-    assert abs(len(part) - (len(everything) - 10)) <= slack
-
-    def stop(done: int, _: int | None) -> None:
-        if done == 150:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        enhance_video(source, tmp_path / "all.mkv", chain="null", codec="ffv1", progress=stop, on_stop="keep")
-    report = enhance_video(source, tmp_path / "all.mkv", chain="null", codec="ffv1", resume=True)
-    assert (report.resumed, report.lost) == (120, 0)
-    assert [frame.to_ndarray().tobytes() for frame in decode(tmp_path / "all.mkv")] == everything
-
-
-def test_files_put_together_are_joined_on(tmp_path: Path) -> None:
-    """A clock that starts anew, as in `cat a.ts a.ts`, goes on where it was, with its sound."""
-    once = with_extra(".ts", sound("mp2"), [40 * index for index in range(60)])(tmp_path)
-    twice, sink = tmp_path / "twice.ts", tmp_path / "out.mkv"
-    twice.write_bytes(once.read_bytes() * 2)
-    report = enhance_video(twice, sink, chain="null")
-    assert any("what follows is joined on" in note for note in report.notes)
-    times = [float(f.pts * f.time_base) for f in decode(sink)]
-    assert len(times) == 120
-    assert times[-1] - times[0] == pytest.approx(119 * 0.04, abs=0.1)
-
-
-def test_avi_has_the_rate_of_its_source(make_clip: MakeClip, tmp_path: Path) -> None:
-    enhance_video(make_clip("in.mp4", rate=25), tmp_path / "out.avi", chain="null")
-    with av.open(str(tmp_path / "out.avi")) as container:
-        assert container.streams.video[0].average_rate == 25

@@ -11,28 +11,12 @@ import av
 import numpy as np
 import pytest
 import torch
-from conftest import MakeClip, dark_frames, decode, luma, packets
+from conftest import Identity, MakeClip, dark_frames, decode, luma, packets
 
 import exdnet_plugin
 from exdnet_plugin import enhance_video
 from exdnet_plugin.media.frames import frame_planes
 from exdnet_plugin.plugins import Plugins
-
-
-class Identity:
-    """Hands its frames back: they are converted to RGB and back, no short cut."""
-
-    def open(self, stream):
-        self.stream = stream
-
-    def process(self, frames, times):
-        return frames.clone()
-
-    def reset(self):
-        pass
-
-    def close(self):
-        pass
 
 
 class Failing(Identity):
