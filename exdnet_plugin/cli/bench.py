@@ -50,8 +50,10 @@ def bench(
 
 def _network(sizes: tuple[str, ...], device: str, runs: int, _: Path | None) -> list[dict[str, Any]]:
     from exdnet_plugin.benchmarks.network import speed
+    from exdnet_plugin.exdnet.engines import Engine, choose_engine
 
-    return [speed(size, device, runs) for size in sizes]
+    engines: list[Engine] = ["native", "torch"] if choose_engine("auto", device) == "native" else ["torch"]
+    return [speed(size, device, runs, engines) for size in sizes]
 
 
 def _pipeline(_: tuple[str, ...], device: str, __: int, ___: Path | None) -> list[dict[str, Any]]:

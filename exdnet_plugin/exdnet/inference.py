@@ -12,11 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from exdnet_plugin.exdnet.engines import Engine, choose_engine, local_part
 from exdnet_plugin.exdnet.exposures import LOL_CONSTANTS, ExposureConstants, exposure_range
-from exdnet_plugin.exdnet.folded import before_calibration, fold
+from exdnet_plugin.exdnet.folded import fold
 from exdnet_plugin.exdnet.network import HALO, OUTPUT_MIN, ExdNet
 
 SIZE_MIN = 8  # the global branch shrinks a frame eightfold; smaller ones are continued at their edges
+NATIVE_TILE = 540, 640  # at most so high and wide: rows stream, so that a dozen of them stay near the cache
 CPU_TILE = 256  # pixels a side: a tile and its halo stay near the cache, and the halo costs a fifth
 ROWS = 256  # rows that the matrix is applied to at once, so that no second whole frame of temporaries is needed
 
@@ -31,6 +33,7 @@ class Inference:
         tile: side of a tile in pixels, without halo; None for whole frames. Results agree to 1e-5 whatever it is.
         continue_edges: let convolutions see a frame's edge pixels repeated beyond it, instead of the published zeros,
             which draw a line of another colour along the edge.
+        engine: see :mod:`exdnet_plugin.exdnet.engines`; native needs continued edges.
     """
 
     def __init__(
@@ -41,11 +44,13 @@ class Inference:
         device: str = "cpu",
         tile: int | None = None,
         continue_edges: bool = False,
+        engine: Engine = "torch",
     ) -> None:
         if tile is not None and tile < 1:
             raise ValueError(f"tile {tile}: a side of at least 1 pixel is needed, or None for whole frames")
         network = network.eval().requires_grad_(False).to(device)
-        self._folded = fold(network, constants)
+        self.engine = choose_engine(engine, device) if continue_edges else "torch"
+        self._local = local_part(fold(network, constants), self.engine)
         self._global = network.global_net
         self._tile = tile
         self._continue_edges = continue_edges
@@ -54,7 +59,7 @@ class Inference:
     def before_calibration(self, frames: Tensor, range_: Tensor) -> Tensor:
         """The local part of (N, 3, H, W) frames in [0, 1] with their (N, 2) exposure ranges, same shape back."""
         if self._tile is None and not self._continue_edges:
-            return before_calibration(self._folded, frames, range_)
+            return self._local(frames, range_)
         height, width = frames.shape[2:]
         result = torch.empty_like(frames)
 
@@ -68,13 +73,23 @@ class Inference:
                 part = F.pad(part, missing, mode="replicate")
                 rows, columns = (slice(HALO, HALO + length.stop - length.start) for length in inner)
                 inner = rows, columns
-            part = before_calibration(self._folded, part, range_)
+            part = self._local(part, range_)
             result[:, :, target[0], target[1]] = part[:, :, inner[0], inner[1]]
 
         each = tile_threads().map if frames.device.type == "cpu" else map
-        for _ in each(run, _tiles(height, width, self._tile or max(height, width))):
+        for _ in each(run, _tiles(height, width, *self._counts(height, width))):
             pass
         return result
+
+    def _counts(self, height: int, width: int) -> tuple[int, int]:
+        """How many tiles high and wide a frame is cut."""
+        if self.engine == "torch":
+            tile = self._tile or max(height, width)
+            return -(-height // tile), -(-width // tile)
+        rows, columns, threads = -(-height // NATIVE_TILE[0]), -(-width // NATIVE_TILE[1]), torch.get_num_threads()
+        while rows * columns % threads and rows < threads * -(-height // NATIVE_TILE[0]):
+            rows += 1  # so that no thread waits for another's last tile
+        return rows, columns
 
     @torch.inference_mode()
     def matrix(self, before: Tensor) -> Tensor:
@@ -123,19 +138,18 @@ def tile_threads() -> ThreadPoolExecutor:
     return pool
 
 
-def _tiles(height: int, width: int, tile: int) -> Iterator[tuple[Slices, Slices, Slices]]:
-    """For each tile: its place in the frame, that with its halo, and its place within the latter.
+def _tiles(height: int, width: int, high: int, wide: int) -> Iterator[tuple[Slices, Slices, Slices]]:
+    """For each of so many tiles: its place in the frame, that with its halo, and its place within the latter.
 
     At the frame's edge there is no halo: the convolutions' zero padding belongs there.
     """
-    rows, columns = _spans(height, tile), _spans(width, tile)
+    rows, columns = _spans(height, high), _spans(width, wide)
     for row in rows:
         for column in columns:
             yield (row[0], column[0]), (row[1], column[1]), (row[2], column[2])
 
 
-def _spans(length: int, tile: int) -> list[tuple[slice, slice, slice]]:
-    count = -(-length // tile)
+def _spans(length: int, count: int) -> list[tuple[slice, slice, slice]]:
     edges = [length * i // count for i in range(count + 1)]
     spans = []
     for start, stop in pairwise(edges):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from exdnet_plugin.exdnet.checkpoint import DEFAULT, load_weights
+from exdnet_plugin.exdnet.engines import Engine
 from exdnet_plugin.exdnet.exposures import exposure_codes
 from exdnet_plugin.exdnet.inference import CPU_TILE, Inference
 from exdnet_plugin.stream_info import StreamInfo
@@ -22,13 +23,16 @@ class ExdNetProcessor:
         smoothing: mean delay, in seconds, with which exposure range and calibration matrix follow the video; 0 is
             frame by frame.
         weights: a name that ships with the package, or a .safetensors or .pth file.
+        engine: what runs the network: `native`, compiled for the CPU; `torch`; `auto`, the fastest that there is.
 
     Raises:
         ValueError: strength or smoothing is out of range.
         CheckpointError: the weights are not of this network.
     """
 
-    def __init__(self, strength: float = 1.0, smoothing: float = SMOOTHING, weights: str = DEFAULT) -> None:
+    def __init__(
+        self, strength: float = 1.0, smoothing: float = SMOOTHING, weights: str = DEFAULT, engine: Engine = "auto"
+    ) -> None:
         if not 0 <= strength <= 1:
             raise ValueError(f"strength {strength}: it must be between 0 and 1")
         self._strength = strength
@@ -41,7 +45,7 @@ class ExdNetProcessor:
             "cut": self._detector,
             "clock": self._clock,
         }
-        self._weights = load_weights(weights)
+        self._weights, self._engine = load_weights(weights), engine
         self._cuts = torch.zeros((), dtype=torch.int64)
 
     @property
@@ -52,7 +56,12 @@ class ExdNetProcessor:
     def open(self, stream: StreamInfo) -> None:
         tile = CPU_TILE if stream.device == "cpu" else None
         self._inference = Inference(
-            self._weights.network(), self._weights.constants, device=stream.device, tile=tile, continue_edges=True
+            self._weights.network(),
+            self._weights.constants,
+            device=stream.device,
+            tile=tile,
+            continue_edges=True,
+            engine=self._engine,
         )
         self._device = stream.device
         self._cuts = torch.zeros((), dtype=torch.int64, device=stream.device)
