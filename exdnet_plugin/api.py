@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from exdnet_plugin.chain import make_chain
 from exdnet_plugin.devices import resolve_device
-from exdnet_plugin.frame_filter import FrameFilter
+from exdnet_plugin.frame_filter import FrameFilter, Quality
 from exdnet_plugin.plugins import Plugins, default_plugins
 from exdnet_plugin.processor import FrameProcessor
 from exdnet_plugin.report import Report
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from exdnet_plugin.pipeline.run import OnStop
 
 Chain = str | Sequence[FrameProcessor]
-Quality = Literal["exact"]
 Image = TypeVar("Image", bound=NDArray[Any])
 _PEAKS = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 
@@ -43,35 +42,34 @@ def open_filter(
         stream: size, pixel format, rate and colour of the frames; its device is replaced by `device`.
         chain: the chain's text, or processors that the caller made.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        quality: `exact`, the network at full size.
+        quality: `exact`, every frame at full size, or `realtime`: the chain runs on a small frame every few frames, and
+            what it does there is done to the planes. For chains that change colours, not places.
         plugins: the host's own; the installed ones by default.
 
     Raises:
         ValueError: a name, option, device, pixel format or matrix that there is not; says which there are.
         CheckpointError: weights that are not of this network.
     """
-    check_quality(quality)
     plugins = plugins or default_plugins()
     opened = StreamInfo(
         stream.width, stream.height, stream.pixel_format, stream.rate, stream.color, resolve_device(device)
     )
-    return FrameFilter(opened, make_chain(chain, plugins), plugins)
-
-
-def check_quality(quality: str) -> None:
-    """ValueError for a quality that there is not."""
-    if quality != "exact":
-        raise ValueError(f"quality {quality!r} is not there; exact is, the network at full size")
+    return FrameFilter(opened, make_chain(chain, plugins), plugins, quality=quality)
 
 
 def enhance_image(
-    image: Image, *, chain: Chain = "exdnet", device: str = "auto", plugins: Plugins | None = None
+    image: Image,
+    *,
+    chain: Chain = "exdnet",
+    device: str = "auto",
+    quality: Quality = "exact",
+    plugins: Plugins | None = None,
 ) -> Image:
     """Enhance one image.
 
     Args:
         image: (H, W, 3) RGB, gamma-coded: uint8, uint16, or float in [0, 1].
-        chain, device, plugins: as for :func:`open_filter`.
+        chain, device, quality, plugins: as for :func:`open_filter`; `realtime` takes integers.
 
     Returns:
         A new array of the same shape and type.
@@ -91,6 +89,12 @@ def enhance_image(
         raise ValueError(
             f"image of floats from {image.min():g} to {image.max():g}: [0, 1] is needed; divide by its peak"
         )
+    if quality != "exact":
+        if peak == 1:
+            raise ValueError(f"image of type {image.dtype}: quality {quality} takes uint8 or uint16")
+        whole = StreamInfo(image.shape[1], image.shape[0], "rgb24" if peak == 255 else "rgb48le")
+        with open_filter(whole, chain=chain, device=device, quality=quality, plugins=plugins) as opened:
+            return cast(Image, opened([np.ascontiguousarray(image)], 0.0)[0])
     where = resolve_device(device)
     values = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), np.float32)).to(where)[None] / peak
     processors = make_chain(chain, plugins or default_plugins())
@@ -174,7 +178,6 @@ def enhance_video(
     from exdnet_plugin.media.source import Excerpt
     from exdnet_plugin.pipeline.job import Job, run_parts
 
-    check_quality(quality)
     plugins = plugins or default_plugins()
     processors = make_chain(chain, plugins)
     job = Job(

@@ -85,21 +85,44 @@ class ColorConverter:
 
     def from_rgb(self, rgb: Tensor, original: Sequence[Tensor]) -> list[Tensor]:
         """(1, 3, H, W) float RGB to planes of the stream's pixel format. Alpha is taken from the original planes."""
-        rgb = rgb.float()
-        if self.layout.family == "yuv":
-            channels = dict(zip("yuv", self._rgb_to_yuv(rgb, self._between_samples(original)), strict=True))
-        elif self.layout.family == "gray":
-            channels = {"y": self._codes(self._weigh(rgb), luma=True)}
-        else:
-            channels = dict(zip("rgb", (rgb * self._peak).split(1, dim=1), strict=True))
-        words = {name: self._words(value) for name, value in channels.items()}
+        between = self._between_samples(original) if self.layout.family == "yuv" else None
+        words = {name: self._words(value) for name, value in self.to_channels(rgb, between).items()}
         if any("a" in names for names in self.layout.planes):
             words["a"] = self._split(original)["a"]
         return self._join(words)
 
+    def to_channels(self, rgb: Tensor, between: Tensor | None = None) -> dict[str, Tensor]:
+        """(1, 3, H, W) float RGB to each channel's codes, (1, 1, h, w), not rounded; `between` is added to chroma."""
+        rgb = rgb.float()
+        if self.layout.family == "yuv":
+            return dict(zip("yuv", self._rgb_to_yuv(rgb, torch.zeros(()) if between is None else between), strict=True))
+        if self.layout.family == "gray":
+            return {"y": self._codes(self._weigh(rgb), luma=True)}
+        return dict(zip("rgb", (rgb * self._peak).split(1, dim=1), strict=True))
+
+    def channels(self, planes: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Each channel's codes as they are, (h, w) integers, a row's side by side."""
+        shift = self.layout.shift
+        found = self._split(planes)
+        if shift:
+            found = {name: (value.to(torch.int32) >> shift).to(value.dtype) for name, value in found.items()}
+        return {name: value if value.stride(1) == 1 else value.contiguous() for name, value in found.items()}
+
+    def planes(self, channels: dict[str, Tensor]) -> list[Tensor]:
+        """Planes of codes from :meth:`channels`."""
+        shift = self.layout.shift
+        if shift:
+            channels = {name: (value.to(torch.int32) << shift).to(value.dtype) for name, value in channels.items()}
+        return self._join(channels)
+
+    @property
+    def peak(self) -> int:
+        """The highest code."""
+        return (1 << self.layout.depth) - 1
+
     @property
     def _peak(self) -> float:
-        return float((1 << self.layout.depth) - 1)
+        return float(self.peak)
 
     def _split(self, planes: Sequence[Tensor]) -> dict[str, Tensor]:
         """Each channel by its letter, (h, w)."""

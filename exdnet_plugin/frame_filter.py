@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from numpy.typing import NDArray
@@ -16,9 +16,11 @@ from exdnet_plugin.hdr import from_working, is_hdr, to_working
 from exdnet_plugin.lanes import Lanes, make_lanes
 from exdnet_plugin.plugins import Plugins
 from exdnet_plugin.processor import FrameProcessor, Resumable
+from exdnet_plugin.realtime import Realtime
 from exdnet_plugin.report import Report
 from exdnet_plugin.stream_info import StreamInfo
 
+Quality = Literal["exact", "realtime"]
 State = Mapping[str, NDArray[Any]]
 Plane = TypeVar("Plane", bound=Tensor | NDArray[Any])
 CUDA_BATCH = 4
@@ -32,6 +34,7 @@ class FrameFilter:
         stream: what the frames are; its device is where they are processed.
         processors: the chain, not opened yet.
         plugins: who is told of the stream's opening and end.
+        quality: `exact`, every frame at full size, or `realtime`: see :mod:`exdnet_plugin.realtime`.
 
     Raises:
         ValueError: the stream's pixel format or matrix is not handled.
@@ -45,10 +48,18 @@ class FrameFilter:
     """
 
     def __init__(
-        self, stream: StreamInfo, processors: Sequence[FrameProcessor], plugins: Plugins | None = None
+        self,
+        stream: StreamInfo,
+        processors: Sequence[FrameProcessor],
+        plugins: Plugins | None = None,
+        *,
+        quality: Quality = "exact",
     ) -> None:
+        if quality not in get_args(Quality):
+            raise ValueError(f"quality {quality!r} is not there; there are {', '.join(get_args(Quality))}")
         self.stream = stream
         self._converter = ColorConverter(stream)
+        self._realtime = Realtime(stream, self._converter, self._through_chain) if quality == "realtime" else None
         self._processors = [processor for processor in processors if getattr(processor, "changes_pixels", True)]
         self._plugins = plugins
         self.notes = assumed(stream) if self._processors else []
@@ -59,7 +70,7 @@ class FrameFilter:
         self._closed = False
         try:
             for processor in self._processors:
-                processor.open(stream)
+                processor.open(self._realtime.small if self._realtime else stream)
                 self._opened.append(processor)
         except BaseException:
             self._close_processors()
@@ -165,19 +176,25 @@ class FrameFilter:
         return results
 
     def _chained(self, batch: list[list[Tensor]], times: list[float]) -> list[list[Tensor]]:
-        whole = torch.cat([self._converter.to_rgb(planes) for planes in batch])
-        rgb = whole.clamp(0, 1)
-        beyond = whole.sub_(rgb)  # super-white and the like go around the chain, so that nothing is clipped
         moments = torch.tensor(times, dtype=torch.float64)
+        if self._realtime:
+            return [self._realtime(planes, time) for planes, time in zip(batch, moments.split(1), strict=True)]
+        whole = torch.cat([self._converter.to_rgb(planes) for planes in batch])
+        rgb = self._through_chain(whole, moments)
+        return [self._converter.from_rgb(frame, planes) for frame, planes in zip(rgb.split(1), batch, strict=True)]
+
+    def _through_chain(self, whole: Tensor, times: Tensor) -> Tensor:
+        """RGB frames through the processors. Super-white and the like go around them, so that nothing is clipped."""
+        rgb = whole.clamp(0, 1)
+        beyond = whole - rgb
         transfer = self.stream.color.transfer
         excess = None
         if is_hdr(transfer):
             rgb, excess = to_working(rgb, transfer)
         for processor in self._processors:
-            rgb = self._run_one(processor, rgb, moments)
+            rgb = self._run_one(processor, rgb, times)
         rgb = rgb.float().clamp(0, 1) if excess is None else from_working(rgb.float(), excess, transfer)
-        rgb = rgb.add_(beyond)
-        return [self._converter.from_rgb(frame, planes) for frame, planes in zip(rgb.split(1), batch, strict=True)]
+        return rgb.add_(beyond)
 
     @staticmethod
     def _run_one(processor: FrameProcessor, rgb: Tensor, times: Tensor) -> Tensor:

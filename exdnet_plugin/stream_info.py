@@ -39,6 +39,7 @@ class StreamInfo:
         rate: frames a second where the stream has a steady rate.
         color: the colour facts as tagged; what is unspecified is resolved by `exdnet_plugin.color`.
         device: where frames are processed, as torch names it: `cpu`, `cuda:0`.
+        shrunk: how many times smaller these frames are than the video's, for quality `realtime`; 1 is as large.
     """
 
     width: int
@@ -47,6 +48,7 @@ class StreamInfo:
     rate: Fraction | None = None
     color: ColorFacts = field(default_factory=ColorFacts)
     device: str = "cpu"
+    shrunk: float = 1.0
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:

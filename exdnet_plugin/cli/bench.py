@@ -26,8 +26,9 @@ def bench(
 ) -> None:
     """Measure CASEs, all by default: network, pipeline, memory, flicker.
 
-    network: the plain training form against `--quality exact`. pipeline: a file's wall time against its slowest stage
-    alone. memory: peak at 4K, and early and late in a long file. flicker: luma change on static noisy footage.
+    network: the plain training form against `--quality exact` by each engine, and against `realtime`. pipeline: a file's
+    wall time against its slowest stage alone. memory: peak at 4K, and early and late in a long file. flicker: luma
+    change on static noisy footage.
     """
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.benchmarks import machine

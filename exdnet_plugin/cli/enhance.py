@@ -13,6 +13,7 @@ from exdnet_plugin.errors import ExdnetError, MediaError
 from exdnet_plugin.media.photos import PHOTO_SUFFIXES
 
 if TYPE_CHECKING:
+    from exdnet_plugin.frame_filter import Quality
     from exdnet_plugin.report import Report
 
 
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.argument("sink", type=click.Path(path_type=Path))
 @chain_and_device
-@click.option("--quality", default="exact", show_default=True, metavar="exact", help="exact: the network at full size.")
+@click.option(
+    "--quality",
+    type=click.Choice(["exact", "realtime"]),
+    default="exact",
+    show_default=True,
+    help="exact: every frame at full size. realtime: small frames, transferred; many times as fast.",
+)
 @click.option("--codec", help="Encoder, as libx264, libx265, libsvtav1, ffv1. Default: by container and depth.")
 @click.option("--crf", type=float, help="Constant quality of the encoder; lower is better and larger.")
 @click.option("--bitrate", metavar="RATE", help="Bits a second, as 8M or 800k, instead of --crf.")
@@ -71,7 +78,7 @@ def enhance(
     sink: Path,
     chain: str,
     device: str,
-    quality: str,
+    quality: Quality,
     options: tuple[str, ...],
     photo_quality: int,
     overwrite: bool,
@@ -89,9 +96,7 @@ def enhance(
     was stopped goes on with --resume.
     """
     from exdnet_plugin.allocator import keep_memory
-    from exdnet_plugin.api import check_quality
 
-    check_quality(quality)
     keep_memory()
     video |= {
         "options": dict(_pair(text) for text in options),
@@ -101,10 +106,11 @@ def enhance(
         "bitrate": parse_bits(bitrate) if bitrate else None,
         "chain": chain,
         "device": device,
+        "quality": quality,
         "overwrite": overwrite,
     }
     jobs = _jobs(sources, sink)
-    photo = _PhotoJob(chain, device, photo_quality, overwrite)
+    photo = _PhotoJob(chain, device, quality, photo_quality, overwrite)
     failed = []
     for source, target in jobs:
         try:
@@ -178,8 +184,9 @@ def _videos() -> frozenset[str]:
 class _PhotoJob:
     """Enhances photos one by one with the weights loaded once."""
 
-    def __init__(self, chain: str, device: str, quality: int, overwrite: bool) -> None:
-        self._chain, self._device, self._quality, self._overwrite = chain, device, quality, overwrite
+    def __init__(self, chain: str, device: str, quality: Quality, photo_quality: int, overwrite: bool) -> None:
+        self._how: Any = {"chain": chain, "device": device, "quality": quality}
+        self._photo_quality, self._overwrite = photo_quality, overwrite
 
     def run(self, source: Path, target: Path) -> None:
         from dataclasses import replace
@@ -190,8 +197,8 @@ class _PhotoJob:
 
         check_sink(target, source, PHOTO_SUFFIXES, overwrite=self._overwrite)
         photo = read_photo(source)
-        result = enhance_image(photo.rgb, chain=self._chain, device=self._device)
-        notes = write_photo(target, replace(photo, rgb=result), quality=self._quality)
+        result = enhance_image(photo.rgb, **self._how)
+        notes = write_photo(target, replace(photo, rgb=result), quality=self._photo_quality)
         click.echo(f"{target}")
         say_notes(notes)
 

@@ -33,6 +33,7 @@ import click
     "--checkpoint-every", type=click.IntRange(1), default=200, show_default=True, help="Steps that a kill may lose."
 )
 @click.option("--validate-every", type=click.IntRange(1), default=500, show_default=True)
+@click.option("--small", metavar="WEIGHTS", help="Teach small frames what WEIGHTS give at full size: for realtime.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
 @click.option("--compile", is_flag=True, help="Compile the step with torch.compile; needs a C++ compiler.")
 def train(
@@ -42,6 +43,7 @@ def train(
     bright: Path | None,
     folder: Path,
     initial: str | None,
+    small: str | None,
     device: str,
     compile: bool,
     **recipe: Any,
@@ -57,6 +59,8 @@ def train(
     from exdnet_plugin.exdnet.checkpoint import load_weights
     from exdnet_plugin.pairs import split_by_group, viewpoint_groups
     from exdnet_plugin.training.loop import Recipe, Trainer
+    from exdnet_plugin.training.runs import full_source, small_source
+    from exdnet_plugin.training.small import SMALL_LOSSES
 
     keep_memory()
     pairs, root = _pairs(data, low, high)
@@ -65,6 +69,8 @@ def train(
         raise ValueError(
             f"{len(pairs)} pairs are too few to hold some out for validation; give at least two viewpoints"
         )
+    if small:
+        recipe["losses"] = SMALL_LOSSES
     trainer = Trainer(
         Recipe(**recipe),
         folder,
@@ -76,7 +82,11 @@ def train(
         f"{len(training)} pairs to train on, {len(validation)} held out; "
         f"step {trainer.step} of {recipe['steps']} in {folder}"
     )
-    trainer.run([pair.load() for pair in training], _bright(bright), [pair.load() for pair in validation], _say)
+    shown, unseen = [pair.load() for pair in training], [pair.load() for pair in validation]
+    if small:
+        trainer.run(*small_source(trainer, small, shown, unseen), _say)
+    else:
+        trainer.run(*full_source(trainer, shown, _bright(bright), unseen), _say)
     click.echo(
         f"done: {folder / 'best.safetensors'} holds the best weights; "
         f"use them as exdnet=weights={folder / 'best.safetensors'}"

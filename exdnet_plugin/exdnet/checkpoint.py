@@ -19,6 +19,7 @@ from exdnet_plugin.exdnet.exposures import LOL_CONSTANTS, ExposureConstants
 from exdnet_plugin.exdnet.network import ExdNet
 
 DEFAULT = "default"
+SMALL = "small"  # for frames that were shrunk
 _CONSTANTS_KEY = "exposure_intervals"
 
 

@@ -17,6 +17,7 @@ try:
 except ImportError:  # built without a compiler
     native = None  # type: ignore[assignment]
 
+__all__ = ["Engine", "LocalPart", "choose_engine", "local_part", "native"]
 Engine = Literal["auto", "native", "torch"]
 LocalPart = Callable[[Tensor, Tensor], Tensor]
 log = logging.getLogger(__name__)

@@ -21,8 +21,10 @@ struct Tile {
     long height, wide, width, stride; // wide: pixels a row; width: with those that fill up a vector; stride: with PAD
 };
 
-// Every layer of a branch is so many rows behind its input.
-enum { FIRST_ROWS = 12 };
+enum {
+    HALO = 13,      // pixels around one that its result depends on
+    FIRST_ROWS = 12 // a branch's last layer is ten rows behind its first
+};
 
 static const float *take(const float *&weights, int count) {
     const float *here = weights;
@@ -46,38 +48,53 @@ static void sum(const float *__restrict raw, const float *__restrict difference,
     for (long i = 0; i < wide; i++) result[i] = raw[i] + shift + difference[i] * scale;
 }
 
+#include "transfer.h"
+
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define CHOICE 1
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,fma,prefer-vector-width=512")
 #define NAME(name) name##_avx512
 #define LANES 16
-#define MOST 6
+#define MOST 6 // vectors of pixels that a matrix product holds in registers; LEAST of them where a row ends
+#define LEAST 2
 #include "native_kernel.h"
+#include "transfer_kernel.h"
 #pragma GCC pop_options
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
 #define NAME(name) name##_avx2
 #define LANES 8
 #define MOST 3
+#define LEAST 1
 #include "native_kernel.h"
+#include "transfer_kernel.h"
 #pragma GCC pop_options
 #endif
 #define NAME(name) name##_any
 #define LANES 4
 #define MOST 4
+#define LEAST 4
 #include "native_kernel.h"
+#include "transfer_kernel.h"
 
-using Run = void (*)(const Tile &, const float *, const float *, float, float, float *, float *);
+struct Kernels {
+    const char *name;
+    void (*run)(const Tile &, const float *, const float *, float, float, float *, float *);
+    void (*apply)(const Transfer &, long, long);
+    void (*shrink)(const Plane &, float *, long, long, float);
+    void (*fit)(const float *, const float *, float *, long, long, float);
+};
 
-static Run chosen(const char **name) {
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+static Kernels chosen() {
+#ifdef CHOICE
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl"))
-        return *name = "avx512", run_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return *name = "avx2", run_avx2;
+        return {"avx512", run_avx512, apply_avx512, shrink_avx512, fit_avx512};
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {"avx2", run_avx2, apply_avx2, shrink_avx2, fit_avx2};
 #endif
-    return *name = "any", run_any;
+    return {"any", run_any, apply_any, shrink_any, fit_any};
 }
 
 static float *room(size_t floats) {
@@ -101,8 +118,6 @@ static PyObject *before_calibration(PyObject *, PyObject *arguments) {
     long height, width;
     float lo, hi;
     if (!PyArg_ParseTuple(arguments, "KKKllff", &weights, &frame, &result, &height, &width, &lo, &hi)) return nullptr;
-    const char *name;
-    const Run run = chosen(&name);
     Tile tile = {height, width, (width + 31) / 32 * 32, 0};
     tile.stride = tile.width + 2 * PAD;
     const size_t row = tile.stride, rows = height + 2;
@@ -110,7 +125,7 @@ static PyObject *before_calibration(PyObject *, PyObject *arguments) {
     float *space = room(floats);
     if (!space) return PyErr_NoMemory();
     Py_BEGIN_ALLOW_THREADS;
-    run(tile, reinterpret_cast<const float *>(static_cast<uintptr_t>(weights)),
+    chosen().run(tile, reinterpret_cast<const float *>(static_cast<uintptr_t>(weights)),
         reinterpret_cast<const float *>(static_cast<uintptr_t>(frame)), lo, hi,
         reinterpret_cast<float *>(static_cast<uintptr_t>(result)), space);
     Py_END_ALLOW_THREADS;
@@ -118,12 +133,62 @@ static PyObject *before_calibration(PyObject *, PyObject *arguments) {
 }
 
 static PyObject *instructions(PyObject *, PyObject *) {
-    const char *name;
-    chosen(&name);
-    return PyUnicode_FromString(name);
+    return PyUnicode_FromString(chosen().name);
+}
+
+static int plane(PyObject *object, void *to) {
+    Plane &plane = *static_cast<Plane *>(to);
+    unsigned long long start;
+    if (!PyArg_ParseTuple(object, "Kllli", &start, &plane.width, &plane.height, &plane.stride, &plane.bytes)) return 0;
+    plane.start = reinterpret_cast<void *>(static_cast<uintptr_t>(start));
+    return 1;
+}
+
+static PyObject *shrink_plane(PyObject *, PyObject *arguments) {
+    Plane from;
+    unsigned long long to;
+    long high, wide;
+    float scale;
+    if (!PyArg_ParseTuple(arguments, "O&Kllf", plane, &from, &to, &high, &wide, &scale)) return nullptr;
+    float *result = reinterpret_cast<float *>(static_cast<uintptr_t>(to));
+    Py_BEGIN_ALLOW_THREADS;
+    chosen().shrink(from, result, high, wide, scale);
+    Py_END_ALLOW_THREADS;
+    Py_RETURN_NONE;
+}
+
+static PyObject *apply_grid(PyObject *, PyObject *arguments) {
+    Transfer by;
+    unsigned long long grid;
+    long first, last;
+    if (!PyArg_ParseTuple(arguments, "O&O&O&O&Klllfl", plane, &by.in[0], plane, &by.in[1], plane, &by.in[2], plane,
+                          &by.out, &grid, &by.cells_high, &by.cells_wide, &first, &by.peak, &last))
+        return nullptr;
+    by.grid = reinterpret_cast<const float *>(static_cast<uintptr_t>(grid));
+    Py_BEGIN_ALLOW_THREADS;
+    chosen().apply(by, first, last);
+    Py_END_ALLOW_THREADS;
+    Py_RETURN_NONE;
+}
+
+static PyObject *fit_grid(PyObject *, PyObject *arguments) {
+    unsigned long long before, after, grid;
+    long high, wide;
+    float epsilon;
+    if (!PyArg_ParseTuple(arguments, "KKKllf", &before, &after, &grid, &high, &wide, &epsilon)) return nullptr;
+    Py_BEGIN_ALLOW_THREADS;
+    chosen().fit(reinterpret_cast<const float *>(static_cast<uintptr_t>(before)),
+                 reinterpret_cast<const float *>(static_cast<uintptr_t>(after)),
+                 reinterpret_cast<float *>(static_cast<uintptr_t>(grid)), high, wide, epsilon);
+    Py_END_ALLOW_THREADS;
+    Py_RETURN_NONE;
 }
 
 static PyMethodDef methods[] = {
+    {"fit", fit_grid, METH_VARARGS, "fit(before, after, grid, height, width, epsilon): see exdnet_plugin.grid.fit."},
+    {"shrink", shrink_plane, METH_VARARGS, "shrink(plane, result, height, width, scale): means of a plane's cells."},
+    {"apply", apply_grid, METH_VARARGS,
+     "apply(in, in, in, out, grid, cells high, cells wide, first row, peak, last row): a plane by a grid (4, high, wide)."},
     {"before_calibration", before_calibration, METH_VARARGS,
      "before_calibration(weights, frame, result, height, width, lo, hi): addresses of float32, (3, height, width)."},
     {"instructions", instructions, METH_NOARGS, "The instruction set that is used: avx512, avx2 or any."},

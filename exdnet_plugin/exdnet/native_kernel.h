@@ -175,10 +175,10 @@ struct NAME(Block) {
         return mixed + size;
     }
 
-    // Row `row` is in the ring; row `row - 3` goes to `out`.
-    void step(const Tile &tile, long row, float *out, float *inner) const {
+    // Row `row` is in the ring; row `row - 3` goes to `out`, but for `margin` rows at both ends, which nobody needs.
+    void step(const Tile &tile, long row, float *out, float *inner, long margin) const {
         const long stride = tile.stride, size = 16 * stride, middle = row - 1, done = row - 3;
-        if (middle < 0) return;
+        if (middle < margin - 2 || middle >= tile.height - margin + 2) return;
         const float *rows[5];
         for (int dy = 0; dy < 3; dy++) rows[dy] = in + (middle + dy + 2) % 3 * size;
         float *here = placed + middle % 3 * size, *there = mixable + middle % 5 * size;
@@ -186,15 +186,15 @@ struct NAME(Block) {
         long at = 0;
         for (; at + MOST * LANES <= tile.width; at += MOST * LANES)
             NAME(dense)<MOST, NAME(PLAIN)>(here + at, stride, there + at, stride, nullptr, into, into_bias, 16, 16);
-        for (; at < tile.width; at += LANES)
-            NAME(dense)<1, NAME(PLAIN)>(here + at, stride, there + at, stride, nullptr, into, into_bias, 16, 16);
-        if (done < 0) return;
+        for (; at < tile.width; at += LEAST * LANES)
+            NAME(dense)<LEAST, NAME(PLAIN)>(here + at, stride, there + at, stride, nullptr, into, into_bias, 16, 16);
+        if (done < margin) return;
         for (int dy = 0; dy < 5; dy++) rows[dy] = mixable + (done + dy + 3) % 5 * size;
         NAME(depthwise)<5>(rows, mixed, stride, tile.width, mix, mix_bias);
         const float *kept = placed + done % 3 * size;
         for (at = 0; at + MOST * LANES <= tile.width; at += MOST * LANES)
             NAME(mixed)<MOST>(mlp, mixed + at, kept + at, out + at, stride, inner);
-        for (; at < tile.width; at += LANES) NAME(mixed)<1>(mlp, mixed + at, kept + at, out + at, stride, inner);
+        for (; at < tile.width; at += LEAST * LANES) NAME(mixed)<LEAST>(mlp, mixed + at, kept + at, out + at, stride, inner);
     }
 };
 
@@ -220,14 +220,14 @@ static void NAME(local)(const Tile &tile, const NAME(Rows) &in, const NAME(Rows)
         }
         for (int i = 0; i < 3; i++) {
             const long now = row - 3 * i, next = (now + 6) % 3 * size; // the row that comes out is three before, too
-            if (now >= 0) blocks[i].step(tile, now, i < 2 ? blocks[i + 1].in + next : last + next, inner);
+            if (now >= 0) blocks[i].step(tile, now, i < 2 ? blocks[i + 1].in + next : last + next, inner, 6 + 3 * i);
         }
         const long summed = row - 9, done = row - 10;
-        if (summed < 0) continue;
+        if (summed < 0 || summed >= tile.height) continue;
         float *sum = last + summed % 3 * size;
         const float *kept = first + summed % FIRST_ROWS * size;
         for (long i = 0; i < size; i += LANES) NAME(store)(sum + i, NAME(load)(sum + i) + NAME(load)(kept + i));
-        if (done < 0) continue;
+        if (done < HALO || done >= tile.height - HALO) continue;
         for (int dy = 0; dy < 3; dy++) rows[dy] = last + (done + dy + 2) % 3 * size;
         NAME(convolve)<16, 3>(rows, out[done], stride, tile.width, last_weight, last_bias);
         for (int c = 0; c < 3; c++)
@@ -272,6 +272,5 @@ static void NAME(run)(const Tile &tile, const float *weights, const float *frame
 #undef VEC
 #undef INLINE
 #undef APART
-#undef NAME
-#undef LANES
 #undef MOST
+#undef LEAST

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from exdnet_plugin.frame_filter import FrameFilter
+from exdnet_plugin.frame_filter import FrameFilter, Quality
 from exdnet_plugin.media.encoding import Encoding, EncodingOptions, choose_encoding
 from exdnet_plugin.media.sink import CONTAINERS, VideoSink, check_sink
 from exdnet_plugin.media.source import Excerpt, VideoSource
@@ -34,7 +34,7 @@ class Job:
     sink: Path
     processors: Sequence[FrameProcessor]
     chain: str
-    quality: str
+    quality: Quality
     device: str
     encoding: EncodingOptions
     excerpt: Excerpt
@@ -73,7 +73,7 @@ class Job:
             work = Work(self.sink, self._identity(source, encoding), resume=self.resume, overwrite=self.overwrite)
             try:
                 sink = VideoSink(self.sink, work.hidden, source, encoding)
-                frame_filter = FrameFilter(source.info, self.processors, self.plugins)
+                frame_filter = FrameFilter(source.info, self.processors, self.plugins, quality=self.quality)
             except BaseException:
                 work.close() if work.started else work.remove()
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from exdnet_plugin.exdnet.checkpoint import DEFAULT, load_weights
+from exdnet_plugin.exdnet.checkpoint import DEFAULT, SMALL, load_weights
 from exdnet_plugin.exdnet.engines import Engine
 from exdnet_plugin.exdnet.exposures import exposure_codes
 from exdnet_plugin.exdnet.inference import CPU_TILE, Inference
@@ -45,7 +45,7 @@ class ExdNetProcessor:
             "cut": self._detector,
             "clock": self._clock,
         }
-        self._weights, self._engine = load_weights(weights), engine
+        self._name, self._weights, self._engine = weights, load_weights(weights), engine
         self._cuts = torch.zeros((), dtype=torch.int64)
 
     @property
@@ -54,10 +54,11 @@ class ExdNetProcessor:
         return int(self._cuts)
 
     def open(self, stream: StreamInfo) -> None:
+        weights = load_weights(SMALL) if stream.shrunk > 1 and self._name == DEFAULT else self._weights
         tile = CPU_TILE if stream.device == "cpu" else None
         self._inference = Inference(
-            self._weights.network(),
-            self._weights.constants,
+            weights.network(),
+            weights.constants,
             device=stream.device,
             tile=tile,
             continue_edges=True,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +22,7 @@ from exdnet_plugin.exdnet.folded import before_calibration, fold
 from exdnet_plugin.exdnet.network import ExdNet, apply_matrix, drop_path
 from exdnet_plugin.pairs import Picture
 from exdnet_plugin.pipeline.prefetch import prefetch
-from exdnet_plugin.training.batches import Batch, BatchSource
+from exdnet_plugin.training.batches import Batch
 from exdnet_plugin.training.losses import LossWeights, total_loss
 from exdnet_plugin.training.samples import SampleMix
 from exdnet_plugin.whole_file import whole_file
@@ -32,6 +32,17 @@ BEST = "best.safetensors"
 LAST = "last.safetensors"
 METRICS = "metrics.jsonl"
 AHEAD = 4  # batches made before they are needed
+
+
+Validate = Callable[[ExdNet], dict[str, float]]
+Report = Callable[[dict[str, Any]], None]
+
+
+class Source(Protocol):
+    """Where batches come from."""
+
+    def steps(self, first: int, last: int) -> Iterator[Batch]:
+        """The batches of steps `first` to `last - 1`."""
 
 
 @dataclass(frozen=True)
@@ -97,16 +108,15 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.best = state["step"], state["best"]
 
-    def run(
-        self,
-        pairs: Sequence[tuple[Picture, Picture]],
-        bright: Sequence[Picture],
-        validation: Sequence[tuple[Picture, Picture]],
-        report: Callable[[dict[str, Any]], None],
-    ) -> None:
-        """Train from the current step to the recipe's last; `report` takes every line that goes to `metrics.jsonl`."""
+    def run(self, source: Source, validate: Validate, report: Report) -> None:
+        """Train from the current step to the recipe's last.
+
+        Args:
+            source: gives the batches of steps.
+            validate: metrics of a network, `psnr` among them.
+            report: takes every line that goes to `metrics.jsonl`.
+        """
         recipe = self.recipe
-        source = BatchSource(pairs, bright, recipe.mix, recipe.size, recipe.batch, recipe.seed, crops=recipe.crops)
         first, started = self.step, time.monotonic()
         for batch in prefetch(source.steps(first, recipe.steps), AHEAD, name="batches"):
             terms = self._train_step(batch)
@@ -123,7 +133,7 @@ class Trainer:
                     report,
                 )
             if self.step % recipe.validate_every == 0 or self.step == recipe.steps:
-                self._validate(validation, report)
+                self._validate(validate, report)
             if self.step % recipe.checkpoint_every == 0 or self.step == recipe.steps:
                 self._save()
 
@@ -169,14 +179,13 @@ class Trainer:
             else:
                 mean.copy_(value)
 
-    def _validate(
-        self, validation: Sequence[tuple[Picture, Picture]], report: Callable[[dict[str, Any]], None]
-    ) -> None:
-        rows = [evaluate_pair(self.average, low, high, self.device) for low, high in validation]
-        means = {name: round(sum(getattr(row, name) for row in rows) / len(rows), 4) for name in PictureMetrics._fields}
-        self._record({"step": self.step, "validation": means, "pictures": len(rows)}, report)
-        if means["psnr"] > self.best:
-            self.best = means["psnr"]
+    def _validate(self, validate: Validate, report: Report) -> None:
+        found = validate(self.average)
+        self._record(
+            {"step": self.step, "validation": {name: round(value, 4) for name, value in found.items()}}, report
+        )
+        if found["psnr"] > self.best:
+            self.best = found["psnr"]
             self._save_weights(BEST)
 
     def _save_weights(self, name: str) -> None:
@@ -197,7 +206,7 @@ class Trainer:
             torch.save(state, path)
         self._save_weights(LAST)
 
-    def _record(self, row: dict[str, Any], report: Callable[[dict[str, Any]], None]) -> None:
+    def _record(self, row: dict[str, Any], report: Report) -> None:
         with (self.folder / METRICS).open("a") as file:
             file.write(json.dumps(row) + "\n")
         report(row)
@@ -214,8 +223,13 @@ def unclamped(network: ExdNet, frames: Tensor, ranges: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def evaluate_pair(network: ExdNet, low: Picture, high: Picture, device: str) -> PictureMetrics:
-    """Metrics of the network on one whole picture."""
+def evaluate_pairs(network: ExdNet, pairs: Sequence[tuple[Picture, Picture]], device: str) -> dict[str, float]:
+    """Mean metrics of the network on whole pictures."""
+    rows = [_evaluate(network, low, high, device) for low, high in pairs]
+    return {name: sum(getattr(row, name) for row in rows) / len(rows) for name in PictureMetrics._fields}
+
+
+def _evaluate(network: ExdNet, low: Picture, high: Picture, device: str) -> PictureMetrics:
     frame, truth = (torch.from_numpy(image).to(device).permute(2, 0, 1)[None].float() / 255 for image in (low, high))
     output = unclamped(network, frame, exposure_range(frame)).clamp(0, 1)
     return compare((output * 255).round() / 255, truth)

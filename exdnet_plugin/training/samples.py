@@ -50,15 +50,22 @@ def make_samples(
     low: Picture, high: Picture, rng: Generator, size: int, mix: SampleMix, *, crops: int = 1, bright_only: bool = False
 ) -> list[Sample]:
     """Crops of `size` pixels a side from one made-up picture; `bright_only`: a well-lit one without a dark partner."""
+    dark, bright = make_pair(low, high, rng, mix, bright_only=bright_only)
+    statistics = torch.from_numpy(np.ascontiguousarray(dark[::STATISTICS_STRIDE, ::STATISTICS_STRIDE]))
+    range_ = exposure_range(statistics.permute(2, 0, 1)[None])[0]
+    return [_sample(dark, bright, range_, rng, size, mix) for _ in range(crops)]
+
+
+def make_pair(
+    low: Picture, high: Picture, rng: Generator, mix: SampleMix, *, bright_only: bool = False
+) -> tuple[Image, Image]:
+    """A made-up dark picture, in whole codes, and its bright one."""
     dark, bright = _change_light(_unit(low), _unit(high), rng, mix, bright_only)
     if rng.random() < mix.lamps:
         _add_lamps(dark, bright, rng)
     if rng.random() < mix.black:
         _add_black(dark, bright, rng)
-    dark = np.asarray(np.round(np.clip(dark, 0, 1) * np.float32(255)) / np.float32(255), np.float32)
-    statistics = torch.from_numpy(np.ascontiguousarray(dark[::STATISTICS_STRIDE, ::STATISTICS_STRIDE]))
-    range_ = exposure_range(statistics.permute(2, 0, 1)[None])[0]
-    return [_sample(dark, bright, range_, rng, size, mix) for _ in range(crops)]
+    return np.asarray(np.round(np.clip(dark, 0, 1) * np.float32(255)) / np.float32(255), np.float32), bright
 
 
 def _sample(dark: Image, bright: Image, range_: Tensor, rng: Generator, size: int, mix: SampleMix) -> Sample:

@@ -1,0 +1,26 @@
+// Planes of 8 or 16 bits, shrunk to what a network sees, and a grid of colour transforms applied to them.
+
+#include <cstdint>
+#include <vector>
+
+struct Plane {
+    void *start;
+    long width, height, stride; // stride in values
+    int bytes;                  // of a value: 1 or 2
+};
+
+struct Transfer {
+    Plane in[3], out;
+    const float *grid; // (4, cells_high, cells_wide): what each input counts, and what is added, in full scales
+    long cells_high, cells_wide;
+    float peak;
+};
+
+// The cell whose centre is at or before a pixel's, and how far the pixel is on the way to the next.
+static inline long cell_below(long pixel, long pixels, long cells, float *part) {
+    const float place = (pixel + 0.5f) * cells / pixels - 0.5f;
+    if (place <= 0) return *part = 0, 0;
+    const long cell = static_cast<long>(place);
+    if (cell >= cells - 1) return *part = 0, cells - 1;
+    return *part = place - cell, cell;
+}
