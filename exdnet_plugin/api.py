@@ -143,6 +143,7 @@ def enhance_video(
     resume: bool = False,
     on_stop: OnStop = "discard",
     progress: Progress | None = None,
+    profile: str | Path | None = None,
     plugins: Plugins | None = None,
 ) -> Report:
     """Enhance a video file; sound, subtitles and every other stream are copied, times and colour tags are kept.
@@ -166,6 +167,7 @@ def enhance_video(
         on_stop: when the job is stopped by an error or from outside: `keep` its work for `resume`, leave a playable
             `partial` file under a name that says so, or `discard` it.
         progress: called after each frame with the frames done and, where the source tells, how many there are.
+        profile: where to write a trace of the stages, which Perfetto and chrome://tracing open.
 
     Returns:
         What happened: frames, cuts, losses, seconds a stage, notes.
@@ -196,5 +198,6 @@ def enhance_video(
         resume=resume,
         on_stop=on_stop,
         plugins=plugins,
+        profile=Path(profile) if profile else None,
     )
     return run_parts(job.parts() if on_change == "split" else [job], progress)

@@ -26,7 +26,7 @@ def bench(
 ) -> None:
     """Measure CASEs, all by default: network, pipeline, memory, flicker.
 
-    network: the plain training form against `--quality exact` by each engine, and against `realtime`. pipeline: a file's
+    network: the plain training form against `--quality exact` by each engine, and `realtime`. pipeline: a file's
     wall time against its slowest stage alone. memory: peak at 4K, and early and late in a long file. flicker: luma
     change on static noisy footage.
     """

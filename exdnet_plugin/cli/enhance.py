@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     help="Frames that change size: scale them to the first, or a further file for each.",
 )
 @click.option("--photo-quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG and WebP.")
+@click.option("--profile", type=click.Path(path_type=Path), help="Write a trace of the stages, for ui.perfetto.dev.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @click.option("--resume", is_flag=True, help="Go on with a video that was stopped.")
 @click.option(

@@ -45,6 +45,7 @@ class Job:
     resume: bool
     on_stop: OnStop
     plugins: Plugins
+    profile: Path | None = None
 
     def parts(self) -> list[Job]:
         """A job for each size that frames have, one behind the other."""
@@ -79,7 +80,7 @@ class Job:
                 raise
             expected = source.expected_frames
             tell = (lambda done: progress(done, expected)) if progress else None
-            return run(source, frame_filter, sink, work, tell=tell, on_stop=self.on_stop)
+            return run(source, frame_filter, sink, work, tell=tell, on_stop=self.on_stop, profile=self.profile)
 
     def _identity(self, source: VideoSource, encoding: Encoding) -> dict[str, str]:
         """What must be the same for a job to be gone on with, by names that a person knows."""

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any, Literal
 
 from exdnet_plugin.frame_filter import FrameFilter, State
@@ -33,6 +34,7 @@ def run(
     *,
     tell: Tell | None = None,
     on_stop: OnStop = "keep",
+    profile: Path | None = None,
 ) -> Report:
     """Run a whole file, or what is left of it; the sink gets its name when all went well.
 
@@ -41,12 +43,13 @@ def run(
         tell: told the number of frames done, after each.
         on_stop: what becomes of an unfinished job: `keep` its work to be resumed, write a playable `partial` file
             under a name that says so, or `discard` it.
+        profile: where a trace of the stages is written.
 
     Raises:
         MediaError: the sink cannot be written.
         Whatever a processor raises, as it is.
     """
-    clock, started = StageClock("decode", "filter", "encode", "write"), time.perf_counter()
+    clock, started = StageClock("decode", "filter", "encode", "write", keep=profile is not None), time.perf_counter()
     progress = work.progress
     report = Report(frames=progress.encoded, resumed=progress.frames, sink=sink.path)
     finished = finishing = False
@@ -73,6 +76,8 @@ def run(
         report.wall = time.perf_counter() - started
         report.notes = [*source.notes, *frame_filter.notes, *sink.notes]
         frame_filter.close(report)
+        if profile:
+            clock.write_trace(profile)
     return report
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from conftest import MakeClip
 
+from exdnet_plugin import enhance_video
 from exdnet_plugin.pipeline.prefetch import prefetch
 from exdnet_plugin.pipeline.stages import StageClock
 
@@ -92,3 +96,14 @@ def test_a_stages_seconds_are_its_own() -> None:
         time.sleep(0.02)
     assert clock.seconds["slow"] >= 0.1
     assert clock.seconds["quick"] < 0.05
+
+
+def test_a_trace_tells_what_each_stage_did_and_waited_for(make_clip: MakeClip, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.json"
+    report = enhance_video(make_clip("in.mp4"), tmp_path / "out.mkv", chain="null", profile=trace)
+    events = [event for event in json.loads(trace.read_text())["traceEvents"] if event["ph"] == "X"]
+    for stage in ("decode", "filter", "encode"):
+        busy = sum(e["dur"] for e in events if e["name"] == stage)
+        waiting = sum(e["dur"] for e in events if e["name"] == f"{stage} waits")
+        assert (busy - waiting) / 1e6 == pytest.approx(report.seconds[stage], abs=0.01)
+    assert len({event["tid"] for event in events}) == 3, "decode, filter and encode have threads of their own"
