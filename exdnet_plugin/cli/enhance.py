@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from exdnet_plugin.cli.options import chain_and_device, parse_bits, parse_rate, parse_time
+from exdnet_plugin.cli.options import chain_and_device, parse_bits, parse_rate, parse_time, quality_option
 from exdnet_plugin.errors import ExdnetError, MediaError
 from exdnet_plugin.media.photos import PHOTO_SUFFIXES
 
@@ -21,13 +21,7 @@ if TYPE_CHECKING:
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.argument("sink", type=click.Path(path_type=Path))
 @chain_and_device
-@click.option(
-    "--quality",
-    type=click.Choice(["exact", "realtime"]),
-    default="exact",
-    show_default=True,
-    help="exact: every frame at full size. realtime: small frames, transferred; many times as fast.",
-)
+@quality_option
 @click.option("--codec", help="Encoder, as libx264, libx265, libsvtav1, ffv1. Default: by container and depth.")
 @click.option("--crf", type=float, help="Constant quality of the encoder; lower is better and larger.")
 @click.option("--bitrate", metavar="RATE", help="Bits a second, as 8M or 800k, instead of --crf.")

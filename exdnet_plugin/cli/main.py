@@ -15,6 +15,7 @@ from exdnet_plugin.errors import ExdnetError
 _COMMANDS = {
     "enhance": "Brighten video files and photos.",
     "demo": "Make a dark clip and brighten it.",
+    "pipe": "Brighten raw video between two FFmpeg commands.",
     "evaluate": "PSNR, SSIM and colour over paired folders.",
     "train": "Train weights on paired folders.",
     "bench": "Measure speed, memory and flicker on this machine.",

@@ -26,6 +26,13 @@ def chain_and_device(command: F) -> F:
     )(command)
 
 
+quality_option = click.option(
+    "--quality",
+    type=click.Choice(["exact", "realtime"]),
+    default="exact",
+    show_default=True,
+    help="exact: every frame at full size. realtime: small frames, transferred; many times as fast.",
+)
 json_output = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -1,0 +1,138 @@
+"""ExdNet between two FFmpeg commands: raw video in on one pipe, out on another, and the commands for a whole file."""
+
+from __future__ import annotations
+
+import shlex
+from collections import deque
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, cast
+
+import av
+from av.error import FFmpegError
+from av.video.stream import VideoStream
+
+from exdnet_plugin import ColorFacts, FrameFilter, MediaError, Report, StreamInfo, open_filter
+from exdnet_plugin.media.encoding import EncodingOptions, choose_encoding
+from exdnet_plugin.media.frames import frame_from_planes, frame_planes, reformatted, workable_format
+from exdnet_plugin.media.source import VideoSource
+
+Form = Literal["y4m", "nut"]
+FORMS = {"y4m": ("yuv4mpegpipe", "wrapped_avframe"), "nut": ("nut", "rawvideo")}
+
+
+class _Pipe:
+    """A pipe as PyAV takes it: one that offers `seek` would be sought in."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.read, self.write = stream.read, stream.write
+
+
+def run_pipe(
+    source: BinaryIO,
+    sink: BinaryIO,
+    *,
+    form: Form = "y4m",
+    color: ColorFacts | None = None,
+    **how: Any,
+) -> Report:
+    """Filter raw video from one binary stream to another, of the same form, pixel format, size and times.
+
+    Args:
+        source, sink: as `sys.stdin.buffer` and `sys.stdout.buffer`.
+        form: `y4m`, which has a steady rate; `nut`, which keeps each frame's time.
+        color: the colour facts, which neither form tells but for y4m's range.
+        how: chain, device, quality and plugins of :func:`exdnet_plugin.open_filter`.
+
+    Raises:
+        MediaError: what comes in is not of that form.
+        ValueError: as for `open_filter`.
+    """
+    container_format, codec = FORMS[form]
+    report = Report()
+    try:
+        opened = av.open(_Pipe(source), "r", format=container_format, options={"probesize": "65536"})
+    except FFmpegError as error:
+        raise MediaError(
+            f"what comes in is not {form}: {error.strerror}; let FFmpeg write -f {container_format}"
+        ) from None
+    with opened as reader, av.open(_Pipe(sink), "w", format=container_format, container_options=_STRICT) as writer:
+        stream = reader.streams.video[0]
+        frames = _workable(reader, stream)
+        first = next(frames, None)
+        if first is None:
+            raise MediaError(f"what comes in holds no frame; let FFmpeg write -f {container_format}")
+        out = _like(writer, codec, stream, first)
+        with _opened(first, stream, color, how) as frame_filter:
+            for frame in _filtered(frame_filter, first, frames):
+                writer.mux(out.encode(frame))
+                report.frames += 1
+            writer.mux(out.encode(None))
+            report.notes = frame_filter.notes
+    return report
+
+
+_STRICT = {"strict": "-1", "flush_packets": "1"}  # y4m of more than 8 bits is FFmpeg's own; each frame goes on at once
+
+
+def _workable(reader: Any, stream: VideoStream) -> Iterator[av.VideoFrame]:
+    for frame in reader.decode(stream):
+        yield reformatted(frame, workable_format(frame.format.name))
+
+
+def _like(writer: Any, codec: str, stream: VideoStream, first: av.VideoFrame) -> VideoStream:
+    """A stream of the same size, format and times."""
+    out = writer.add_stream(codec, rate=stream.average_rate or stream.guessed_rate or 25)
+    out.width, out.height, out.pix_fmt = first.width, first.height, first.format.name
+    out.time_base = out.codec_context.time_base = first.time_base or Fraction(1, 25)
+    out.codec_context.color_range = first.color_range
+    out.sample_aspect_ratio = stream.sample_aspect_ratio or Fraction(0)
+    return cast(VideoStream, out)
+
+
+def _opened(first: av.VideoFrame, stream: VideoStream, color: ColorFacts | None, how: dict[str, Any]) -> FrameFilter:
+    told: ColorFacts = color or ColorFacts()
+    if told.range == "unspecified" and int(first.color_range) == 2:
+        told = ColorFacts(told.matrix, told.primaries, told.transfer, "full", told.chroma_site)
+    return open_filter(StreamInfo(first.width, first.height, first.format.name, stream.average_rate, told), **how)
+
+
+def _filtered(
+    frame_filter: FrameFilter, first: av.VideoFrame, frames: Iterator[av.VideoFrame]
+) -> Iterator[av.VideoFrame]:
+    in_flight: deque[av.VideoFrame] = deque()
+
+    def planes() -> Iterator[tuple[list[Any], float]]:
+        for frame in chain([first], frames):
+            in_flight.append(frame)
+            yield frame_planes(frame), float(frame.time or 0)
+
+    for made in frame_filter.run(planes()):
+        yield frame_from_planes(made, in_flight.popleft())
+
+
+def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: str = "exact") -> str:
+    """A shell line that brightens a file with FFmpeg's command on both sides.
+
+    Nut keeps each frame's time; sound, subtitles, chapters and metadata are copied from the source; colour tags are
+    given again, since no raw form carries them; FFmpeg turns rotated pictures upright.
+    """
+    with VideoSource(source) as opened:
+        facts = opened.facts.tags.names(opened.facts.chroma_site)
+        encoding = choose_encoding(sink.suffix.lower(), opened.facts, EncodingOptions())
+    tags = {"matrix": facts.matrix, "primaries": facts.primaries, "transfer": facts.transfer, "range": facts.range}
+    known = {name: value for name, value in tags.items() if value != "unspecified"}
+    names = {"matrix": "colorspace", "primaries": "color_primaries", "transfer": "color_trc", "range": "color_range"}
+    codes = {"limited": "tv", "full": "pc"}
+    read = ["ffmpeg", "-v", "error", "-i", str(source), "-map", "0:v:0", "-fps_mode", "passthrough"]
+    read += ["-pix_fmt", opened.facts.pixel_format, "-c:v", "rawvideo", "-f", "nut", "-"]
+    filtered = ["exdnet", "pipe", "--format", "nut", "--chain", chain_text, "--quality", quality]
+    filtered += [part for name, value in known.items() for part in (f"--{name}", value)]
+    write = ["ffmpeg", "-v", "error", "-y", "-f", "nut", "-i", "-", "-i", str(source), "-map", "0:v", "-map", "1"]
+    write += ["-map", "-1:v:0", "-map_metadata", "1", "-map_chapters", "1", "-c", "copy", "-c:v:0", encoding.codec]
+    write += ["-pix_fmt", encoding.pixel_format, "-fps_mode", "passthrough", "-enc_time_base", "-1"]
+    write += [part for key, value in encoding.options.items() if key == "crf" for part in ("-crf", value)]
+    write += [part for name, value in known.items() for part in (f"-{names[name]}", codes.get(value, value))]
+    return " | ".join(shlex.join(part) for part in (read, filtered, [*write, str(sink)]))

@@ -1,0 +1,88 @@
+"""Raw video through `exdnet pipe`, as it stands between two FFmpeg commands."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import MakeClip, dark_frames, decode, luma, packets
+
+from exdnet_plugin import ColorFacts, MediaError, StreamInfo, open_filter
+from exdnet_plugin.media.frames import frame_planes
+from exdnet_plugin.pipeline.pipe import FORMS, commands, run_pipe
+
+CURVE = "kornia=op=enhance.adjust_gamma:gamma=0.5"
+TIMES = [0, 1, 2, 5, 6, 9]
+
+
+def raw(form: str, pix_fmt: str, times: list[int]) -> bytes:
+    written = io.BytesIO()
+    container_format, codec = FORMS[form]
+    with av.open(written, "w", format=container_format, container_options={"strict": "-1"}) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pix_fmt
+        for picture, moment in zip(dark_frames(len(times), (48, 64)), times, strict=True):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pix_fmt)
+            frame.pts, frame.time_base = moment, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return written.getvalue()
+
+
+def read(form: str, content: bytes) -> list[av.VideoFrame]:
+    with av.open(io.BytesIO(content), format=FORMS[form][0]) as container:
+        return list(container.decode(video=0))
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le", "yuv444p"])
+@pytest.mark.parametrize("form", ["y4m", "nut"])
+def test_frames_come_out_as_from_the_filter_with_their_times(form: str, pix_fmt: str) -> None:
+    times = TIMES if form == "nut" else list(range(6))
+    given, written = raw(form, pix_fmt, times), io.BytesIO()
+    color = ColorFacts(matrix="bt709", range="limited")
+    report = run_pipe(
+        io.BytesIO(given), written, form=form, color=color, chain=CURVE
+    )
+    before, after = read(form, given), read(form, written.getvalue())
+    assert report.frames == len(after) == 6
+    assert [frame.time for frame in after] == [frame.time for frame in before]
+    stream = StreamInfo(64, 48, pix_fmt, color=color)
+    with open_filter(stream, chain=CURVE) as opened:
+        for old, new in zip(before, after, strict=True):
+            for expected, found in zip(opened(frame_planes(old), old.time), frame_planes(new), strict=True):
+                assert np.array_equal(expected, found)
+
+
+@pytest.mark.parametrize("content", [b"", b"YUV4MPEG2 W0 H0\n", b"garbage" * 100])
+def test_what_is_no_raw_video_is_refused(content: bytes) -> None:
+    with pytest.raises(MediaError, match="let FFmpeg write -f yuv4mpegpipe"):
+        run_pipe(io.BytesIO(content), io.BytesIO())
+
+
+def test_the_command_filters_standard_input() -> None:
+    command = [sys.executable, "-m", "exdnet_plugin.cli.main", "pipe", "--quality", "realtime"]
+    done = subprocess.run(command, input=raw("y4m", "yuv420p", list(range(4))), capture_output=True, check=True)
+    assert len(read("y4m", done.stdout)) == 4
+    assert b"4 frames" in done.stderr
+
+
+def test_the_line_for_a_file_gives_colours_and_sound_again(make_clip: MakeClip, tmp_path: Path) -> None:
+    source, sink = make_clip("in.mp4", audio=True), tmp_path / "a sink.mp4"
+    line = commands(source, sink)
+    assert "'" + str(sink) + "'" in line
+    assert "--matrix bt709" in line
+    assert "-colorspace bt709" in line
+    if not shutil.which("ffmpeg"):
+        pytest.skip("ffmpeg's command is not installed; the line was not run")
+    line = line.replace("exdnet pipe", f"{sys.executable} -m exdnet_plugin.cli.main pipe")
+    subprocess.run(["bash", "-ec", "set -o pipefail; " + line], check=True)
+    assert [frame.time for frame in decode(sink)] == pytest.approx([frame.time for frame in decode(source)], abs=1e-4)
+    assert np.mean(luma(sink)) > np.mean(luma(source)) + 20
+    assert [data for _, _, data in packets(sink, "audio")] == [data for _, _, data in packets(source, "audio")]
