@@ -15,7 +15,7 @@ from exdnet_plugin.color import ColorConverter
 from exdnet_plugin.grid import apply, fit, shrink
 from exdnet_plugin.stream_info import StreamInfo
 
-SMALL_SIDE = 192  # pixels of a small frame's longer side, at most
+SMALL_SIDE = 200  # pixels of a small frame's longer side, at most
 SHRUNK_MIN = 2.0
 _FORMATS = {"yuv": "yuv444p", "rgb": "gbrp", "gray": "gray"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -44,12 +45,26 @@ def test_lamps_stay_lamps(held_out: list[Pair], radius: int) -> None:
         inside = np.zeros(dark.shape[:2], np.uint8)
         cv2.circle(inside, (300, 200), radius, 1, -1)
         luma = enhance_image(dark)[inside == 1] @ np.array([0.2126, 0.7152, 0.0722])
-        assert luma.min() >= 200, pair.name
+        assert luma.min() >= 235, pair.name
 
 
 def test_a_well_lit_picture_stays_what_it_is(held_out: list[Pair]) -> None:
     values = [psnr(unit(enhance_image(high)), unit(high)) for high in (pair.load()[1] for pair in held_out)]
-    assert np.mean(values) >= 21
+    assert np.mean(values) >= 23
+
+
+def test_realtime_loses_little(held_out: list[Pair]) -> None:
+    """To exact 30 dB or more; against ground truth at most 0.3 dB and an SSIM of 0.04 less than exact."""
+    pictures = [pair.load() for pair in held_out]
+    exact, realtime = ([unit(enhance_image(low, quality=q)) for low, _ in pictures] for q in ("exact", "realtime"))
+    truths = [unit(high) for _, high in pictures]
+
+    def mean(metric: Callable[..., float], some: list[torch.Tensor], others: list[torch.Tensor]) -> float:
+        return float(np.mean([metric(*pair) for pair in zip(some, others, strict=True)]))
+
+    assert mean(psnr, realtime, exact) >= 30
+    assert mean(psnr, realtime, truths) >= mean(psnr, exact, truths) - 0.3
+    assert mean(ssim, realtime, truths) >= mean(ssim, exact, truths) - 0.04
 
 
 def test_dark_photos_become_brighter(shared: Path) -> None:

@@ -18,6 +18,7 @@ _COMMANDS = {
     "pipe": "Brighten raw video between two FFmpeg commands.",
     "evaluate": "PSNR, SSIM and colour over paired folders.",
     "train": "Train weights on paired folders.",
+    "export": "Write the network as ONNX, OpenVINO or a PyTorch program.",
     "bench": "Measure speed, memory and flicker on this machine.",
     "processors": "List the frame processors and their options.",
     "plugins": "List the plugins, and what is wrong with broken ones.",

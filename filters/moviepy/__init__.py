@@ -49,7 +49,7 @@ class _Frames:
         opened = self._of_size(frame.shape[1], frame.shape[0])
         if not 0 <= time - self._time <= GOES_ON:
             opened.reset()
-        self._time, self._result = time, opened([np.ascontiguousarray(frame[:, :, :3], np.uint8)], time)[0]
+        self._time, self._result = time, opened([np.array(frame[:, :, :3], np.uint8)], time)[0]
         return self._result
 
     def _of_size(self, width: int, height: int) -> FrameFilter:

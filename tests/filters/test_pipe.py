@@ -47,9 +47,7 @@ def test_frames_come_out_as_from_the_filter_with_their_times(form: str, pix_fmt:
     times = TIMES if form == "nut" else list(range(6))
     given, written = raw(form, pix_fmt, times), io.BytesIO()
     color = ColorFacts(matrix="bt709", range="limited")
-    report = run_pipe(
-        io.BytesIO(given), written, form=form, color=color, chain=CURVE
-    )
+    report = run_pipe(io.BytesIO(given), written, form=form, color=color, chain=CURVE)
     before, after = read(form, given), read(form, written.getvalue())
     assert report.frames == len(after) == 6
     assert [frame.time for frame in after] == [frame.time for frame in before]
