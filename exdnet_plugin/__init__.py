@@ -14,6 +14,7 @@ from exdnet_plugin.hookspecs import hookimpl
 if TYPE_CHECKING:
     from exdnet_plugin.api import enhance_image, enhance_video, open_filter
     from exdnet_plugin.errors import CheckpointError, ExdnetError, MediaError, PluginError
+    from exdnet_plugin.exdnet.module import ExdNetModule
     from exdnet_plugin.frame_filter import FrameFilter
     from exdnet_plugin.plugins import Plugins
     from exdnet_plugin.processor import FrameProcessor
@@ -30,6 +31,7 @@ _HOMES = {
     "ExdnetError": "errors",
     "MediaError": "errors",
     "PluginError": "errors",
+    "ExdNetModule": "exdnet.module",
     "FrameFilter": "frame_filter",
     "Plugins": "plugins",
     "FrameProcessor": "processor",
@@ -41,6 +43,7 @@ _HOMES = {
 __all__ = [
     "CheckpointError",
     "ColorFacts",
+    "ExdNetModule",
     "ExdnetError",
     "FrameFilter",
     "FrameProcessor",
