@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from conftest import MakeClip, dark_frames, luma
@@ -39,6 +40,31 @@ def test_the_example_plugin_works_once_installed(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.splitlines() == ["['built-in', 'warm']", "[120, 100, 80]"]
+
+
+def test_the_example_plugins_own_tests_pass() -> None:
+    plugin = EXAMPLES / "warm_plugin"
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        plugin,
+        plugin / "test_warm.py",
+    ]
+    subprocess.run(command, cwd=plugin, check=True)
+
+
+def test_a_host_with_plugins_of_its_own_takes_ours(tmp_path: Path) -> None:
+    dark, bright = tmp_path / "dark.png", tmp_path / "bright.png"
+    cv2.imwrite(str(dark), dark_frames(1, (48, 64))[0])
+    command = [sys.executable, EXAMPLES / "host_application.py", dark, bright]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[0] == "effects: exdnet, mirror, null"
+    assert cv2.imread(str(bright)).mean() > cv2.imread(str(dark)).mean() + 30
 
 
 class FakeCapture:
