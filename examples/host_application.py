@@ -32,7 +32,8 @@ class OfExdNet:
 
     @hookimpl
     def effects(self) -> dict[str, Effect]:
-        return {name: self._effect(name) for name in self._plugins.processor_names if name != "kornia"}  # kornia needs options
+        names = [name for name in self._plugins.processor_names if name != "kornia"]  # which needs options
+        return {name: self._effect(name) for name in names}
 
     def _effect(self, name: str) -> Effect:
         return lambda image: exdnet_plugin.enhance_image(image, chain=name, plugins=self._plugins)

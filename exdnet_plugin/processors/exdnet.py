@@ -10,9 +10,10 @@ from exdnet_plugin.exdnet.engines import Engine
 from exdnet_plugin.exdnet.exposures import exposure_codes
 from exdnet_plugin.exdnet.inference import CPU_TILE, Inference
 from exdnet_plugin.stream_info import StreamInfo
-from exdnet_plugin.temporal import Clock, CutDetector, HeldCodes, Smoother
+from exdnet_plugin.temporal import Clock, CutDetector, HeldCodes, Smoother, Temporal
 
 SMOOTHING = 0.5
+MEASURED_EVERY = 0.1  # seconds: on small frames, range and matrix are a fifth of the time, and are smoothed over more
 
 
 class ExdNetProcessor:
@@ -35,15 +36,17 @@ class ExdNetProcessor:
     ) -> None:
         if not 0 <= strength <= 1:
             raise ValueError(f"strength {strength}: it must be between 0 and 1")
-        self._strength = strength
+        self._strength, self._smooths = strength, smoothing > 0
         self._range, self._matrix = Smoother(smoothing), Smoother(smoothing)
         self._held, self._detector, self._clock = HeldCodes(), CutDetector(), Clock()
+        self._kept, self._small = Temporal(), False
         self._temporal = {
             "range": self._range,
             "matrix": self._matrix,
             "held": self._held,
             "cut": self._detector,
             "clock": self._clock,
+            "kept": self._kept,
         }
         self._name, self._weights, self._engine = weights, load_weights(weights), engine
         self._cuts = torch.zeros((), dtype=torch.int64)
@@ -54,6 +57,7 @@ class ExdNetProcessor:
         return int(self._cuts)
 
     def open(self, stream: StreamInfo) -> None:
+        self._small = stream.shrunk > 1 and stream.device == "cpu" and self._smooths
         weights = load_weights(SMALL) if stream.shrunk > 1 and self._name == DEFAULT else self._weights
         tile = CPU_TILE if stream.device == "cpu" else None
         self._inference = Inference(
@@ -69,13 +73,29 @@ class ExdNetProcessor:
 
     @torch.inference_mode()
     def process(self, frames: Tensor, times: Tensor) -> Tensor:
+        if not self._small:
+            return self._process(frames, times)
+        return torch.cat([self._process(*one) for one in zip(frames.split(1), times.split(1), strict=True)])
+
+    def _process(self, frames: Tensor, times: Tensor) -> Tensor:
         steps, cuts = self._clock.update(times), self._detector.update(frames)
         self._cuts = self._cuts + cuts.sum()
-        codes = self._held.update(exposure_codes(frames), cuts)
+        due = not self._small or self._is_due(float(steps[0]), bool(cuts[0]))
+        measured = exposure_codes(frames) if due else self._kept.state["codes"]
+        codes = self._held.update(measured, cuts)
         before = self._inference.before_calibration(frames, self._range.update(codes / 255, steps, cuts))
-        matrix = self._inference.matrix(before).flatten(1)
+        matrix = self._inference.matrix(before).flatten(1) if due else self._kept.state["matrix"]
+        if due and self._small:
+            self._kept.state |= {"codes": measured, "matrix": matrix, "age": torch.zeros((), dtype=torch.float64)}
         result = self._inference.calibrate(before, self._matrix.update(matrix, steps, cuts).reshape(-1, 3, 3))
         return result if self._strength == 1 else torch.lerp(frames, result, self._strength)
+
+    def _is_due(self, step: float, cut: bool) -> bool:
+        """Whether range and matrix are to be measured anew."""
+        if cut or not self._kept.state:
+            return True
+        self._kept.state["age"] = self._kept.state["age"] + step
+        return float(self._kept.state["age"]) >= MEASURED_EVERY - 1e-6
 
     def reset(self) -> None:
         for temporal in self._temporal.values():
