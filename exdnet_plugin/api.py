@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
@@ -42,8 +43,8 @@ def open_filter(
         stream: size, pixel format, rate and colour of the frames; its device is replaced by `device`.
         chain: the chain's text, or processors that the caller made.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        quality: `exact`, every frame at full size, or `realtime`: the chain runs on a small frame every few frames, and
-            what it does there is done to the planes. For chains that change colours, not places.
+        quality: `exact`, every frame at full size, or `realtime`: the chain runs on small frames, and what it
+            does there is done to the planes. For chains that change colours, not places.
         plugins: the host's own; the installed ones by default.
 
     Raises:
@@ -51,9 +52,7 @@ def open_filter(
         CheckpointError: weights that are not of this network.
     """
     plugins = plugins or default_plugins()
-    opened = StreamInfo(
-        stream.width, stream.height, stream.pixel_format, stream.rate, stream.color, resolve_device(device)
-    )
+    opened = replace(stream, device=resolve_device(device))
     return FrameFilter(opened, make_chain(chain, plugins), plugins, quality=quality)
 
 

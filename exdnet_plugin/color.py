@@ -81,7 +81,7 @@ class ColorConverter:
             return self._yuv_to_rgb(*(channels[name] for name in "yuv"))
         if self.layout.family == "gray":
             return self._luma(channels["y"]).expand(1, 3, *self._size)
-        return torch.cat([channels[name] for name in "rgb"], dim=1) / self._peak
+        return torch.cat([channels[name] for name in "rgb"], dim=1) / self.peak
 
     def from_rgb(self, rgb: Tensor, original: Sequence[Tensor]) -> list[Tensor]:
         """(1, 3, H, W) float RGB to planes of the stream's pixel format. Alpha is taken from the original planes."""
@@ -98,7 +98,7 @@ class ColorConverter:
             return dict(zip("yuv", self._rgb_to_yuv(rgb, torch.zeros(()) if between is None else between), strict=True))
         if self.layout.family == "gray":
             return {"y": self._codes(self._weigh(rgb), luma=True)}
-        return dict(zip("rgb", (rgb * self._peak).split(1, dim=1), strict=True))
+        return dict(zip("rgb", (rgb * self.peak).split(1, dim=1), strict=True))
 
     def channels(self, planes: Sequence[Tensor]) -> dict[str, Tensor]:
         """Each channel's codes as they are, (h, w) integers, a row's side by side."""
@@ -119,10 +119,6 @@ class ColorConverter:
     def peak(self) -> int:
         """The highest code."""
         return (1 << self.layout.depth) - 1
-
-    @property
-    def _peak(self) -> float:
-        return float(self.peak)
 
     def _split(self, planes: Sequence[Tensor]) -> dict[str, Tensor]:
         """Each channel by its letter, (h, w)."""
@@ -145,7 +141,7 @@ class ColorConverter:
 
     def _words(self, codes: Tensor) -> Tensor:
         """Codes, (1, 1, h, w) float, rounded and clipped to words as they lie in memory, (h, w)."""
-        codes = codes[0, 0].round().clamp_(0, self._peak)
+        codes = codes[0, 0].round().clamp_(0, self.peak)
         if self.layout.depth == 8:
             return codes.to(torch.uint8)
         return (codes.to(torch.int32) << self.layout.shift).to(torch.uint16)
@@ -154,7 +150,7 @@ class ColorConverter:
         """Luma offset and span, chroma offset and span, in codes."""
         step = float(1 << (self.layout.depth - 8))
         if self.facts.range == "full":
-            return 0.0, self._peak, 128 * step, self._peak
+            return 0.0, self.peak, 128 * step, self.peak
         return 16 * step, 219 * step, 128 * step, 224 * step
 
     def _luma(self, y: Tensor) -> Tensor:

@@ -12,6 +12,16 @@ from exdnet_plugin.errors import MediaError
 REMEDY = "Choose a folder that you may write to, or free some space"
 
 
+def check_free(path: Path, *, overwrite: bool) -> None:
+    """MediaError for a name that nothing can be written to: no folder, a folder itself, or a file that is there."""
+    if not path.parent.is_dir():
+        raise MediaError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if path.is_dir():
+        raise MediaError(f"{path} is a folder; give a file's name in it")
+    if path.exists() and not overwrite:
+        raise MediaError(f"{path} is there already; give another name, or --overwrite to replace it")
+
+
 def replace_whole(hidden: Path, path: Path) -> None:
     """Give a written file its name, once all of it is on the disk: a power cut leaves it or what was there before."""
     with hidden.open("rb") as file:

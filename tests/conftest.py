@@ -6,7 +6,9 @@ Media is made here, not downloaded; real data lies in ../shared and is skipped w
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import sysconfig
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -30,6 +32,18 @@ def shared() -> Path:
         reason = f"{SHARED} is not here; real data is needed"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     return SHARED
+
+
+@pytest.fixture
+def compiled() -> None:
+    """The compiled engine. A build passes over what does not compile: with a compiler, its absence is a failure."""
+    from exdnet_plugin.exdnet.engines import native
+
+    if native is None:
+        headers = Path(sysconfig.get_paths()["include"], "Python.h").exists()
+        there = headers and any(map(shutil.which, ("c++", "g++", "clang++")))
+        reason = "the package was built without its compiled engine"
+        pytest.fail(reason) if there else pytest.skip(f"{reason}: there is no C++ compiler")
 
 
 def scene(seed: int, size: tuple[int, int]) -> np.ndarray:

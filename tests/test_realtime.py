@@ -70,11 +70,10 @@ def test_a_curve_in_realtime_is_the_curve(name: str) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(planes, kept, strict=True)), "originals are not written to"
 
 
+@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 4), (33, 17), (240, 400)])
 @pytest.mark.parametrize("name", ["yuv420p", "yuv420p10le", "yuv444p", "gray"])
 def test_native_and_torch_transfer_the_same(name: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    if grid.native is None:
-        pytest.skip("built without a compiler")
     planes = planes_of(name, size)
     native = filtered(planes, name, "realtime", size)
     monkeypatch.setattr(grid, "native", None)

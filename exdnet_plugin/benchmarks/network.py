@@ -14,10 +14,10 @@ from torch import Tensor
 from exdnet_plugin.allocator import keep_memory
 from exdnet_plugin.api import open_filter
 from exdnet_plugin.benchmarks.machine import timed
-from exdnet_plugin.exdnet.checkpoint import Weights, load_weights
+from exdnet_plugin.exdnet.checkpoint import load_weights
 from exdnet_plugin.exdnet.engines import Engine
 from exdnet_plugin.exdnet.exposures import exposure_range, network_input
-from exdnet_plugin.exdnet.inference import CPU_TILE, Inference
+from exdnet_plugin.exdnet.inference import exact_inference
 from exdnet_plugin.exdnet.network import HALO
 from exdnet_plugin.stream_info import StreamInfo
 
@@ -72,13 +72,6 @@ def realtime(size: str, device: str, runs: int) -> dict[str, Any]:
     moment = iter(range(1 << 30))
     with open_filter(StreamInfo(width, height, "yuv420p"), device=device, quality="realtime") as opened:
         return timed(lambda: opened(planes, next(moment) / 30), runs, device)
-
-
-def exact_inference(weights: Weights, device: str, engine: Engine = "auto") -> Inference:
-    """The inference form as the processor runs it."""
-    tile = CPU_TILE if device == "cpu" else None
-    network, constants = weights.network(), weights.constants
-    return Inference(network, constants, device=device, tile=tile, continue_edges=True, engine=engine)
 
 
 def peak_memory(size: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import kornia
@@ -34,6 +35,11 @@ def lab_chroma(image: Tensor) -> float:
     """Mean CIE Lab chroma, sqrt(a² + b²), of (N, 3, H, W) RGB in [0, 1]: 0 for grey; photographs have 10 to 25."""
     lab = kornia.color.rgb_to_lab(image.clamp(0, 1))
     return float(torch.hypot(lab[:, 1], lab[:, 2]).mean())
+
+
+def mean_metrics(rows: Sequence[PictureMetrics]) -> dict[str, float]:
+    """The mean of every metric, by name."""
+    return {name: sum(getattr(row, name) for row in rows) / len(rows) for name in PictureMetrics._fields}
 
 
 def compare(image: Tensor, truth: Tensor) -> PictureMetrics:

@@ -19,7 +19,7 @@ from torch.export import Dim, ExportedProgram
 from exdnet_plugin.errors import ExdnetError, MediaError
 from exdnet_plugin.exdnet.checkpoint import DEFAULT, load_weights, weights_path
 from exdnet_plugin.exdnet.module import ExdNetModule
-from exdnet_plugin.whole_file import whole_file
+from exdnet_plugin.whole_file import check_free, whole_file
 
 Format = Literal["onnx", "openvino", "torch"]
 Size = tuple[int, int]  # height, width
@@ -115,13 +115,8 @@ def _beside(path: Path, format: Format) -> list[Path]:
 def _check_path(path: Path, format: Format, overwrite: bool) -> None:
     if path.suffix != SUFFIXES[format]:
         raise MediaError(f"{path} has the extension {path.suffix!r}, but format {format} needs {SUFFIXES[format]}")
-    if not path.parent.is_dir():
-        raise MediaError(f"{path}: the folder {path.parent} does not exist; make it first")
     for one in [path, *_beside(path, format)]:
-        if one.is_dir():
-            raise MediaError(f"{one} is a folder; give a file's name in it")
-        if one.exists() and not overwrite:
-            raise MediaError(f"{one} is there already; give another name, or --overwrite to replace it")
+        check_free(one, overwrite=overwrite)
 
 
 def _library(name: str) -> Any:

@@ -12,10 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from exdnet_plugin.exdnet.checkpoint import Weights
 from exdnet_plugin.exdnet.engines import Engine, choose_engine, local_part
 from exdnet_plugin.exdnet.exposures import LOL_CONSTANTS, ExposureConstants, exposure_range
 from exdnet_plugin.exdnet.folded import fold
-from exdnet_plugin.exdnet.network import HALO, OUTPUT_MIN, ExdNet
+from exdnet_plugin.exdnet.network import HALO, OUTPUT_MIN, ExdNet, GlobalNet
 
 SIZE_MIN = 8  # the global branch shrinks a frame eightfold; smaller ones are continued at their edges
 NATIVE_TILE = 540, 640  # at most so high and wide: rows stream, so that a dozen of them stay near the cache
@@ -94,11 +95,7 @@ class Inference:
     @torch.inference_mode()
     def matrix(self, before: Tensor) -> Tensor:
         """The calibration matrix of each frame, (N, 3, 3), from what comes before calibration."""
-        height, width = before.shape[2:]
-        if min(height, width) < SIZE_MIN:
-            before = F.pad(before, (0, max(0, SIZE_MIN - width), 0, max(0, SIZE_MIN - height)), mode="replicate")
-        matrix: Tensor = self._global(F.avg_pool2d(before, 2))
-        return matrix
+        return calibration_matrix(self._global, before)
 
     @torch.inference_mode()
     def calibrate(self, before: Tensor, matrix: Tensor) -> Tensor:
@@ -111,6 +108,22 @@ class Inference:
         """Each frame by itself, as published: (N, 3, H, W) RGB in [0, 1] to the same."""
         before = self.before_calibration(frames, exposure_range(frames))
         return self.calibrate(before, self.matrix(before))
+
+
+def calibration_matrix(network: GlobalNet, before: Tensor) -> Tensor:
+    """The matrix of each frame, (N, 3, 3), from (N, 3, H, W) before calibration, of any size."""
+    height, width = before.shape[2:]
+    if height < SIZE_MIN or width < SIZE_MIN:
+        before = F.pad(before, (0, max(0, SIZE_MIN - width), 0, max(0, SIZE_MIN - height)), mode="replicate")
+    matrix: Tensor = network(F.avg_pool2d(before, 2))
+    return matrix
+
+
+def exact_inference(weights: Weights, device: str = "cpu", engine: Engine = "auto") -> Inference:
+    """The inference form as frames of video go through it: tiled on a CPU, edges continued."""
+    tile = CPU_TILE if device == "cpu" else None
+    network, constants = weights.network(), weights.constants
+    return Inference(network, constants, device=device, tile=tile, continue_edges=True, engine=engine)
 
 
 Slices = tuple[slice, slice]

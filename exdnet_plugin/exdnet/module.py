@@ -7,14 +7,13 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from exdnet_plugin.exdnet.checkpoint import DEFAULT, load_weights
 from exdnet_plugin.exdnet.engines import local_part
 from exdnet_plugin.exdnet.exposures import exposure_range
 from exdnet_plugin.exdnet.folded import FoldedExdNet, before_calibration, fold
-from exdnet_plugin.exdnet.inference import CPU_TILE, SIZE_MIN, Inference
+from exdnet_plugin.exdnet.inference import CPU_TILE, Inference, calibration_matrix
 from exdnet_plugin.exdnet.network import OUTPUT_MIN, GlobalNet, apply_matrix
 
 
@@ -97,14 +96,7 @@ class ExdNetModule(nn.Module):
     def _in_one_graph(self, frames: Tensor, range_: Tensor) -> Tensor:
         """Differentiable and traceable, and for a CPU slow: there are no tiles."""
         before = before_calibration(self._folded(), frames, range_)
-        return apply_matrix(self._matrix(before), before).clamp(OUTPUT_MIN, 1.0)
-
-    def _matrix(self, before: Tensor) -> Tensor:
-        height, width = before.shape[2:]
-        if height < SIZE_MIN or width < SIZE_MIN:
-            before = F.pad(before, (0, max(0, SIZE_MIN - width), 0, max(0, SIZE_MIN - height)), mode="replicate")
-        matrix: Tensor = self.global_net(F.avg_pool2d(before, 2))
-        return matrix
+        return apply_matrix(calibration_matrix(self.global_net, before), before).clamp(OUTPUT_MIN, 1.0)
 
 
 class _Tiles(Inference):

@@ -121,7 +121,7 @@ static PyObject *before_calibration(PyObject *, PyObject *arguments) {
     Tile tile = {height, width, (width + 31) / 32 * 32, 0};
     tile.stride = tile.width + 2 * PAD;
     const size_t row = tile.stride, rows = height + 2;
-    const size_t floats = 25 * row * rows + (FIRST_ROWS + 3 * 12 + 3 + 4) * 16 * row + 80 * 6 * 16 + 8 * PAD;
+    const size_t floats = 25 * row * rows + (FIRST_ROWS + 3 * 12 + 3 + 4) * 16 * row + 64 * 6 * 16 + 8 * PAD;
     float *space = room(floats);
     if (!space) return PyErr_NoMemory();
     Py_BEGIN_ALLOW_THREADS;

@@ -75,14 +75,10 @@ struct NAME(Mlp) {
 };
 
 template <int V>
-INLINE void NAME(mixed)(const NAME(Mlp) &by, const float *mixed, const float *kept, float *to, long stride, float *room) {
-    float *middle = room, *hidden = room + 16 * V * LANES;
+INLINE void NAME(mixed)(const NAME(Mlp) &by, const float *mixed, const float *kept, float *to, long stride, float *hidden) {
     const long near = V * LANES;
-    // `kept` is added twice: to the mixer's result, and that to the MLP's.
     NAME(dense)<V, NAME(ADD)>(mixed, stride, to, stride, kept, by.out, by.out_bias, 16, 16);
-    for (int c = 0; c < 16; c++)
-        for (int v = 0; v < V; v++) NAME(store)(middle + c * near + v * LANES, NAME(load)(to + c * stride + v * LANES));
-    NAME(dense)<V, NAME(GELU)>(middle, near, hidden, near, nullptr, by.up, by.up_bias, 16, 64);
+    NAME(dense)<V, NAME(GELU)>(to, stride, hidden, near, nullptr, by.up, by.up_bias, 16, 64);
     NAME(dense)<V, NAME(ADD)>(hidden, near, to, stride, to, by.down, by.down_bias, 64, 16);
 }
 

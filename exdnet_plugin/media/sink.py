@@ -28,7 +28,7 @@ from exdnet_plugin.media.kept import left_out
 from exdnet_plugin.media.opening import open_media
 from exdnet_plugin.media.packet_log import PacketLog
 from exdnet_plugin.media.source import VideoSource
-from exdnet_plugin.whole_file import REMEDY, replace_whole
+from exdnet_plugin.whole_file import REMEDY, check_free, replace_whole
 
 CONTAINERS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".flv", ".nut", ".mxf", ".mpg", ".ogv"}
@@ -229,11 +229,6 @@ def check_sink(path: Path, source: Path, suffixes: frozenset[str], *, overwrite:
     if path.suffix.lower() not in suffixes:
         known = ", ".join(sorted(suffixes))
         raise MediaError(f"{path} has the extension {path.suffix!r}, but a sink for {source.name} needs one of {known}")
-    if not path.parent.is_dir():
-        raise MediaError(f"{path}: the folder {path.parent} does not exist; make it first")
-    if path.is_dir():
-        raise MediaError(f"{path} is a folder; give a file's name in it")
-    if path.exists() and source.exists() and path.samefile(source):
+    if path.is_file() and source.exists() and path.samefile(source):
         raise MediaError(f"{path} is the source itself; give the sink another name")
-    if path.exists() and not overwrite:
-        raise MediaError(f"{path} is there already; give another name, or --overwrite to replace it")
+    check_free(path, overwrite=overwrite)

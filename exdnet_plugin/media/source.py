@@ -131,8 +131,11 @@ class VideoSource:
         self._first_tags, self._facts_from = None, self.origin
         frame = next(self._from_start(), None)
         if frame is None:
-            raise MediaError(f"{self.path} has no frame at {float(self.excerpt.start):g} s or behind; it is shorter")
+            raise self._too_short()
         return frame
+
+    def _too_short(self) -> MediaError:
+        return MediaError(f"{self.path} has no frame at {float(self.excerpt.start):g} s or behind; it is shorter")
 
     @property
     def fields(self) -> int:
@@ -195,7 +198,7 @@ class VideoSource:
             found = True
             yield frame
         if not found:
-            raise MediaError(f"{self.path} has no frame at {float(self.excerpt.start):g} s or behind; it is shorter")
+            raise self._too_short()
 
     def _from_start(self) -> Iterator[av.VideoFrame]:
         first = self.origin / self.facts.time_base
@@ -322,17 +325,17 @@ class VideoSource:
     def _set_time(self, frame: av.VideoFrame) -> None:
         facts = self.facts
         frame.time_base = frame.time_base or facts.time_base  # frames flushed at the end come without
-        told = frame.pts
-        if told is None:
-            told = round(self._decoded / ((facts.rate or 25) * facts.time_base))
+        own = frame.pts
+        if own is None:
+            own = round(self._decoded / ((facts.rate or 25) * facts.time_base))
             self.counted = True
             self._note_once("frames carry no time; they are spaced by the stream's rate")
-        frame.pts = self._rising.next(told, frame.duration or 0)
+        frame.pts = self._rising.next(own, frame.duration or 0)
         if self._rising.jumped:
             self._note_once("times jump back on the way, as in files put together; what follows is joined on")
-        elif frame.pts != told:
+        elif frame.pts != own:
             self._note_once("frames share a time or run backwards; each is shown a tick behind the one before")
-        self.counted = self.counted or frame.pts != told or self._rising.jumped
+        self.counted = self.counted or frame.pts != own or self._rising.jumped
         self._decoded += 1
 
     def _take_facts(self, frame: av.VideoFrame) -> None:

@@ -66,7 +66,7 @@ def run_pipe(
             raise MediaError(f"what comes in holds no frame; let FFmpeg write -f {container_format}")
         out = _like(writer, codec, stream, first)
         with _opened(first, stream, color, how) as frame_filter:
-            for frame in _filtered(frame_filter, first, frames):
+            for frame in _filtered(frame_filter, chain([first], frames)):
                 writer.mux(out.encode(frame))
                 report.frames += 1
             writer.mux(out.encode(None))
@@ -99,13 +99,11 @@ def _opened(first: av.VideoFrame, stream: VideoStream, color: ColorFacts | None,
     return open_filter(StreamInfo(first.width, first.height, first.format.name, stream.average_rate, told), **how)
 
 
-def _filtered(
-    frame_filter: FrameFilter, first: av.VideoFrame, frames: Iterator[av.VideoFrame]
-) -> Iterator[av.VideoFrame]:
+def _filtered(frame_filter: FrameFilter, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
     in_flight: deque[av.VideoFrame] = deque()
 
     def planes() -> Iterator[tuple[list[Any], float]]:
-        for frame in chain([first], frames):
+        for frame in frames:
             in_flight.append(frame)
             yield frame_planes(frame), float(frame.time or 0)
 

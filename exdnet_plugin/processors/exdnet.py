@@ -8,7 +8,7 @@ from torch import Tensor
 from exdnet_plugin.exdnet.checkpoint import DEFAULT, SMALL, load_weights
 from exdnet_plugin.exdnet.engines import Engine
 from exdnet_plugin.exdnet.exposures import exposure_codes
-from exdnet_plugin.exdnet.inference import CPU_TILE, Inference
+from exdnet_plugin.exdnet.inference import exact_inference
 from exdnet_plugin.stream_info import StreamInfo
 from exdnet_plugin.temporal import Clock, CutDetector, HeldCodes, Smoother, Temporal
 
@@ -59,15 +59,7 @@ class ExdNetProcessor:
     def open(self, stream: StreamInfo) -> None:
         self._small = stream.shrunk > 1 and stream.device == "cpu" and self._smooths
         weights = load_weights(SMALL) if stream.shrunk > 1 and self._name == DEFAULT else self._weights
-        tile = CPU_TILE if stream.device == "cpu" else None
-        self._inference = Inference(
-            weights.network(),
-            weights.constants,
-            device=stream.device,
-            tile=tile,
-            continue_edges=True,
-            engine=self._engine,
-        )
+        self._inference = exact_inference(weights, stream.device, self._engine)
         self._device = stream.device
         self._cuts = torch.zeros((), dtype=torch.int64, device=stream.device)
 

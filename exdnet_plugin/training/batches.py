@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,15 @@ class Batch:
     frames: Tensor
     ranges: Tensor
     targets: Tensor
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample]) -> Batch:
+        """Samples of one size, stacked."""
+        return cls(
+            torch.stack([sample.frame for sample in samples]),
+            torch.stack([sample.range for sample in samples]),
+            torch.stack([sample.target for sample in samples]),
+        )
 
 
 @dataclass(frozen=True)
@@ -44,18 +53,10 @@ class BatchSource:
             bright_only = bool(self.bright) and rng.random() < self.bright_share
             low, high = self._pictures(rng, bright_only)
             samples += make_samples(low, high, rng, self.size, self.mix, crops=crops, bright_only=bright_only)
-        return Batch(
-            torch.stack([s.frame for s in samples]),
-            torch.stack([s.range for s in samples]),
-            torch.stack([s.target for s in samples]),
-        )
+        return Batch.of(samples)
 
     def _pictures(self, rng: np.random.Generator, bright_only: bool) -> tuple[Picture, Picture]:
         if bright_only:
             picture = self.bright[int(rng.integers(len(self.bright)))]
             return picture, picture
         return self.pairs[int(rng.integers(len(self.pairs)))]
-
-    def steps(self, first: int, last: int) -> Iterator[Batch]:
-        """The batches of steps `first` to `last - 1`."""
-        return (self.at(step) for step in range(first, last))

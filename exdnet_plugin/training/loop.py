@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from exdnet_plugin.errors import ExdnetError
-from exdnet_plugin.evaluation.metrics import PictureMetrics, compare
+from exdnet_plugin.evaluation.metrics import PictureMetrics, compare, mean_metrics
 from exdnet_plugin.exdnet.checkpoint import weights_bytes
 from exdnet_plugin.exdnet.exposures import exposure_range
 from exdnet_plugin.exdnet.folded import before_calibration, fold
@@ -41,8 +41,8 @@ Report = Callable[[dict[str, Any]], None]
 class Source(Protocol):
     """Where batches come from."""
 
-    def steps(self, first: int, last: int) -> Iterator[Batch]:
-        """The batches of steps `first` to `last - 1`."""
+    def at(self, step: int) -> Batch:
+        """The batch of a step."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Trainer:
         """
         recipe = self.recipe
         first, started = self.step, time.monotonic()
-        for batch in prefetch(source.steps(first, recipe.steps), AHEAD, name="batches"):
+        for batch in prefetch(map(source.at, range(first, recipe.steps)), AHEAD, name="batches"):
             terms = self._train_step(batch)
             self.step += 1
             if self.step % recipe.log_every == 0:
@@ -225,8 +225,7 @@ def unclamped(network: ExdNet, frames: Tensor, ranges: Tensor) -> Tensor:
 @torch.no_grad()
 def evaluate_pairs(network: ExdNet, pairs: Sequence[tuple[Picture, Picture]], device: str) -> dict[str, float]:
     """Mean metrics of the network on whole pictures."""
-    rows = [_evaluate(network, low, high, device) for low, high in pairs]
-    return {name: sum(getattr(row, name) for row in rows) / len(rows) for name in PictureMetrics._fields}
+    return mean_metrics([_evaluate(network, low, high, device) for low, high in pairs])
 
 
 def _evaluate(network: ExdNet, low: Picture, high: Picture, device: str) -> PictureMetrics:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from exdnet_plugin.exdnet.checkpoint import load_weights
-from exdnet_plugin.exdnet.inference import CPU_TILE, Inference
+from exdnet_plugin.exdnet.inference import exact_inference
 from exdnet_plugin.pairs import Picture
 from exdnet_plugin.training.batches import BatchSource
 from exdnet_plugin.training.loop import Source, Trainer, Validate, evaluate_pairs
@@ -25,8 +25,7 @@ def full_source(trainer: Trainer, pairs: Pairs, bright: Sequence[Picture], unsee
 
 def small_source(trainer: Trainer, weights: str, pairs: Pairs, unseen: Pairs) -> tuple[Source, Validate]:
     """Small whole pictures against what `weights` give at full size, shrunk; validated on unseen pictures."""
-    known = load_weights(weights)
-    teacher = Inference(known.network(), known.constants, tile=CPU_TILE, continue_edges=True, engine="auto")
+    teacher = exact_inference(load_weights(weights))
     recipe = trainer.recipe
     pictures = [make_small(low.astype(np.float32) / np.float32(255), teacher) for low, _ in unseen]
     source = SmallSource(pairs, teacher, recipe.mix, recipe.batch, recipe.seed)

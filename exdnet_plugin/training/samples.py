@@ -73,7 +73,7 @@ def _sample(dark: Image, bright: Image, range_: Tensor, rng: Generator, size: in
     if rng.random() < mix.compression:
         dark = _compress(dark, rng)
     dark, bright = _turn(dark, bright, rng)
-    return Sample(_tensor(dark), range_, _tensor(bright))
+    return Sample(as_tensor(dark), range_, as_tensor(bright))
 
 
 def _unit(picture: Picture) -> Image:
@@ -225,5 +225,6 @@ def _turn(dark: Image, bright: Image, rng: Generator) -> tuple[Image, Image]:
     return images[0], images[1]
 
 
-def _tensor(image: Image) -> Tensor:
+def as_tensor(image: Image) -> Tensor:
+    """(H, W, 3) to (3, H, W)."""
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -6,7 +6,7 @@ the size of a convolution, so that weights for full size brighten it otherwise: 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from exdnet_plugin.evaluation.metrics import compare
+from exdnet_plugin.evaluation.metrics import compare, mean_metrics
 from exdnet_plugin.exdnet.exposures import exposure_range
 from exdnet_plugin.exdnet.inference import Inference
 from exdnet_plugin.exdnet.network import ExdNet
@@ -22,38 +22,28 @@ from exdnet_plugin.pairs import Picture
 from exdnet_plugin.training.batches import Batch
 from exdnet_plugin.training.loop import unclamped
 from exdnet_plugin.training.losses import LossWeights
-from exdnet_plugin.training.samples import Image, SampleMix, make_pair
+from exdnet_plugin.training.samples import Image, Sample, SampleMix, as_tensor, make_pair
 
 FACTORS = (3, 4, 6)
 SMALL_LOSSES = LossWeights(l1=1.0, ssim=0.1, chroma=0.5, colourfulness=0.0, highlights=0.5)
 
 
-@dataclass(frozen=True)
-class SmallPicture:
-    """A shrunk frame, its own exposure range, and the teacher's result shrunk: (3, h, w), (2,), (3, h, w)."""
-
-    frame: Tensor
-    range: Tensor
-    target: Tensor
+Shrunk = dict[int, Sample]  # by how many times
 
 
-def make_small(dark: Image, teacher: Inference) -> dict[int, SmallPicture]:
-    """One picture, shrunk by each factor."""
-    result = teacher(_tensor(dark))[0].permute(1, 2, 0).numpy()
+def make_small(dark: Image, teacher: Inference) -> Shrunk:
+    """One picture shrunk by each factor, with its own exposure range; the target is the teacher's result, shrunk."""
+    result = teacher(as_tensor(dark)[None])[0].permute(1, 2, 0).numpy()
     made = {}
     for factor in FACTORS:
         frame = _shrunk(dark, factor)
-        made[factor] = SmallPicture(frame[0], exposure_range(frame)[0], _shrunk(result, factor)[0])
+        made[factor] = Sample(frame, exposure_range(frame[None])[0], _shrunk(result, factor))
     return made
-
-
-def _tensor(image: Image) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
 
 
 def _shrunk(image: Image, factor: int) -> Tensor:
     size = image.shape[1] // factor, image.shape[0] // factor
-    return _tensor(np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32))
+    return as_tensor(np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32))
 
 
 @dataclass
@@ -71,9 +61,9 @@ class SmallSource:
     variants: int = 4  # made-up pictures of each pair
 
     def __post_init__(self) -> None:
-        self._made: dict[int, dict[int, SmallPicture]] = {}
+        self._made: dict[int, Shrunk] = {}
 
-    def _picture(self, index: int) -> dict[int, SmallPicture]:
+    def _picture(self, index: int) -> Shrunk:
         if index not in self._made:
             rng = np.random.default_rng([self.seed, index])
             low, high = self.pairs[index % len(self.pairs)]
@@ -86,27 +76,19 @@ class SmallSource:
         factor = FACTORS[int(rng.integers(len(FACTORS)))]
         drawn = rng.integers(len(self.pairs) * self.variants, size=self.batch)
         pictures = [_flipped(self._picture(int(index))[factor], rng) for index in drawn]
-        return Batch(
-            torch.stack([picture.frame for picture in pictures]),
-            torch.stack([picture.range for picture in pictures]),
-            torch.stack([picture.target for picture in pictures]),
-        )
-
-    def steps(self, first: int, last: int) -> Iterator[Batch]:
-        """The batches of steps `first` to `last - 1`."""
-        return (self.at(step) for step in range(first, last))
+        return Batch.of(pictures)
 
 
-def _flipped(picture: SmallPicture, rng: np.random.Generator) -> SmallPicture:
+def _flipped(picture: Sample, rng: np.random.Generator) -> Sample:
     dims = [dim for dim in (1, 2) if rng.random() < 0.5]
-    return SmallPicture(picture.frame.flip(dims), picture.range, picture.target.flip(dims))
+    return Sample(picture.frame.flip(dims), picture.range, picture.target.flip(dims))
 
 
 @torch.no_grad()
-def evaluate_small(network: ExdNet, pictures: Sequence[dict[int, SmallPicture]], device: str) -> dict[str, float]:
+def evaluate_small(network: ExdNet, pictures: Sequence[Shrunk], device: str) -> dict[str, float]:
     """Mean metrics against the teacher, over pictures and factors."""
     rows = []
     for picture in (made[factor] for made in pictures for factor in FACTORS):
         frame, range_, target = (part[None].to(device) for part in (picture.frame, picture.range, picture.target))
         rows.append(compare(unclamped(network, frame, range_).clamp(0, 1), target))
-    return {name: sum(getattr(row, name) for row in rows) / len(rows) for name in rows[0]._fields}
+    return mean_metrics(rows)

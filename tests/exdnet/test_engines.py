@@ -9,19 +9,18 @@ from conftest import scene
 from exdnet_plugin.exdnet import engines
 from exdnet_plugin.exdnet.checkpoint import load_weights
 from exdnet_plugin.exdnet.exposures import exposure_range
-from exdnet_plugin.exdnet.inference import Inference
+from exdnet_plugin.exdnet.inference import Inference, exact_inference
 from exdnet_plugin.processors.exdnet import ExdNetProcessor
 from exdnet_plugin.stream_info import StreamInfo
 
 
 def inference(engine: str) -> Inference:
-    weights = load_weights()
-    return Inference(weights.network(), weights.constants, tile=256, continue_edges=True, engine=engine)
+    return exact_inference(load_weights(), engine=engine)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 70), (33, 31), (64, 96), (101, 353), (600, 40)])
+@pytest.mark.usefixtures("compiled")
 def test_native_is_torch_to_a_hundred_thousandth(size: tuple[int, int]) -> None:
-    pytest.importorskip("exdnet_plugin.exdnet.native", reason="built without a compiler")
     frames = torch.stack([torch.from_numpy(scene(seed, size) * 0.3).permute(2, 0, 1).float() for seed in (0, 1)])
     for range_ in (exposure_range(frames), torch.tensor([[0.1, 0.1], [0.0, 1.0]])):
         expected = inference("torch").before_calibration(frames, range_)
