@@ -109,6 +109,16 @@ class FrameFilter:
         return self._snapshots[0][1] if self._snapshots and self._snapshots[0][0] == self._frames else None
 
     @property
+    def refresh(self) -> float:
+        """For how many seconds quality `realtime` keeps what it fitted to a frame, while the picture stays alike."""
+        return self._realtime.refresh if self._realtime else 0.0
+
+    @refresh.setter
+    def refresh(self, seconds: float) -> None:
+        if self._realtime:
+            self._realtime.refresh = seconds
+
+    @property
     def batch(self) -> int:
         """How many frames are processed at once."""
         if not self.stream.device.startswith("cuda"):
@@ -130,12 +140,13 @@ class FrameFilter:
             except (KeyError, ValueError) as error:
                 raise ValueError(f"{type(processor).__name__} cannot go on from what was kept: {error}") from error
 
-    def _take_snapshot(self) -> None:
+    def remembered(self) -> State:
+        """What processors remember behind the frames so far, for :meth:`restore`, here or in another filter."""
         state: dict[str, NDArray[Any]] = {}
         for index, processor in enumerate(self._processors):
             if isinstance(processor, Resumable):
                 state |= {f"{index}.{name}": value.cpu().numpy().copy() for name, value in processor.state().items()}
-        self._snapshots.append((self._processed, state))
+        return state
 
     @property
     def forgetful(self) -> list[str]:
@@ -172,7 +183,7 @@ class FrameFilter:
         results = self._chained(batch, times) if self._processors else batch
         self._processed += len(batch)
         if self._snapshot_every and self._processed % self._snapshot_every == 0:
-            self._take_snapshot()
+            self._snapshots.append((self._processed, self.remembered()))
         return results
 
     def _chained(self, batch: list[list[Tensor]], times: list[float]) -> list[list[Tensor]]:

@@ -1,6 +1,7 @@
 """`--quality realtime`: a chain runs on a small frame, and what it does there is done to the planes as they are.
 
-It runs on every frame: transforms that are kept for a few frames, and blended, leave ghosts where a picture moves.
+It runs on every frame: transforms that are kept leave ghosts where a picture moves. A live stream that falls behind
+may keep them for a moment all the same (`refresh`), which is better than leaving frames out.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from exdnet_plugin.stream_info import StreamInfo
 
 SMALL_SIDE = 200  # pixels of a small frame's longer side, at most
 SHRUNK_MIN = 2.0
+ALIKE = 0.02  # of full scale: a small frame that differs more, on average, is fitted anew at once
 _FORMATS = {"yuv": "yuv444p", "rgb": "gbrp", "gray": "gray"}
 
 
@@ -37,6 +39,9 @@ class Realtime:
         stream: of the large frames.
         converter: of the large frames.
         chain: what is done to small RGB frames, (1, 3, h, w), at their times.
+
+    Attributes:
+        refresh: for how many seconds transforms are kept while small frames stay alike; 0 is not at all.
     """
 
     def __init__(
@@ -45,6 +50,8 @@ class Realtime:
         self._converter, self._chain = converter, chain
         self.small = small_stream(stream, converter)
         self._small_converter = ColorConverter(self.small)
+        self.refresh = 0.0
+        self._kept: tuple[float, Tensor, Tensor] | None = None  # time, small frame, its transforms
 
     def __call__(self, planes: list[Tensor], time: Tensor) -> list[Tensor]:
         """One frame's planes, at its time, (1,), to what they become."""
@@ -57,7 +64,14 @@ class Realtime:
         """The frame's transforms, of the channels in their order."""
         peak, size = self._converter.peak, (self.small.height, self.small.width)
         small = dict(zip(colours, shrink(list(colours.values()), size), strict=True))
+        before = torch.stack(list(small.values()))[None] / peak
+        if self._kept and 0 <= float(time) - self._kept[0] < self.refresh:
+            if float((before - self._kept[1]).abs().mean()) < ALIKE:
+                return self._kept[2]
         rgb = self._small_converter.to_rgb([small[name] for name in self._small_converter.layout.planes])
         result = self._small_converter.to_channels(self._chain(rgb, time))
         after = torch.cat([result[name] for name in colours], dim=1)
-        return fit(torch.stack(list(small.values()))[None] / peak, after / peak)
+        grid = fit(before, after / peak)
+        if self.refresh:
+            self._kept = float(time), before, grid
+        return grid

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from exdnet_plugin.cli.options import chain_and_device, parse_bits, parse_rate, parse_time, quality_option
+from exdnet_plugin.cli.options import chain_and_device, key_values, parse_bits, parse_rate, parse_time, quality_option
 from exdnet_plugin.errors import ExdnetError, MediaError
 from exdnet_plugin.media.photos import PHOTO_SUFFIXES
 
@@ -94,7 +94,7 @@ def enhance(
 
     keep_memory()
     video |= {
-        "options": dict(_pair(text) for text in options),
+        "options": key_values("--option", options),
         "start": parse_time("--from", start),
         "end": parse_time("--to", end) if end else None,
         "cfr": parse_rate(cfr) if cfr else None,
@@ -122,13 +122,6 @@ def enhance(
     if failed:
         others = f"the others are written to {sink}" if len(failed) < len(jobs) else "nothing is written"
         raise MediaError(f"{len(failed)} of {len(jobs)} files failed, first {failed[0]}; {others}")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, sign, value = text.partition("=")
-    if not sign or not key:
-        raise ValueError(f"--option {text!r}: write KEY=VALUE, as preset=slow")
-    return key, value
 
 
 def _jobs(sources: tuple[str, ...], sink: Path) -> list[tuple[Path, Path]]:

@@ -14,6 +14,7 @@ from exdnet_plugin.errors import ExdnetError
 
 _COMMANDS = {
     "enhance": "Brighten video files and photos.",
+    "stream": "Brighten a live stream.",
     "demo": "Make a dark clip and brighten it.",
     "pipe": "Brighten raw video between two FFmpeg commands.",
     "evaluate": "PSNR, SSIM and colour over paired folders.",
@@ -22,6 +23,7 @@ _COMMANDS = {
     "bench": "Measure speed, memory and flicker on this machine.",
     "processors": "List the frame processors and their options.",
     "plugins": "List the plugins, and what is wrong with broken ones.",
+    "filters": "List host applications, and put our filter into them.",
     "info": "Show facts of this installation, a file, or the weights.",
 }
 

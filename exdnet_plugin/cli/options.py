@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, TypeVar
 
@@ -34,6 +34,17 @@ quality_option = click.option(
     help="exact: every frame at full size. realtime: small frames, transferred; many times as fast.",
 )
 json_output = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def key_values(option: str, texts: Sequence[str]) -> dict[str, str]:
+    """Options of `KEY=VALUE` each."""
+    pairs = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not sign or not key:
+            raise ValueError(f"{option} {text!r}: write KEY=VALUE, as preset=slow")
+        pairs[key] = value
+    return pairs
 
 
 def parse_time(option: str, text: str) -> Fraction:

@@ -1,0 +1,193 @@
+"""One connection to a live source: opened within a time, read until it ends or falls silent."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from types import TracebackType
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from exdnet_plugin.errors import MediaError
+from exdnet_plugin.hdr import is_hdr
+from exdnet_plugin.live.address import Source
+from exdnet_plugin.media.facts import ColorTags
+from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, TONE_MAP, through
+from exdnet_plugin.media.frames import reformatted, workable_format
+
+
+@dataclass(frozen=True)
+class Grabbed:
+    """A decoded picture or piece of sound, when its packet came by the monotonic clock, and seconds of decoding."""
+
+    frame: av.VideoFrame | av.AudioFrame
+    arrived: float
+    seconds: float
+
+
+class Capture:
+    """Opens a source for reading.
+
+    Args:
+        source: what to open.
+        patience: seconds without anything coming after which it counts as gone.
+
+    Raises:
+        MediaError: it cannot be opened, or has no video.
+
+    Attributes:
+        stream: its video.
+        broken: packets that could not be decoded.
+    """
+
+    def __init__(self, source: Source, patience: float) -> None:
+        self._source, self._patience = source, patience
+        self._command: subprocess.Popen[bytes] | None = None
+        self.broken = 0
+        self._container = self._open()
+        videos = [stream for stream in self._container.streams.video if stream.codec_context]
+        if not videos:
+            kinds = ", ".join(sorted({stream.type for stream in self._container.streams})) or "nothing"
+            self.close()
+            raise MediaError(f"{source.shown} has no video (it holds {kinds}); give a source with video")
+        self.stream: VideoStream = videos[0]
+        self.stream.thread_type = "SLICE"  # frame threads hold back a frame each
+        self._sound = next(iter(self._container.streams.audio), None)
+        self._first_time: Fraction | None = None
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether there is a stream of sound."""
+        return self._sound is not None
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames a second as told; None where it is not."""
+        return self.stream.average_rate or self.stream.guessed_rate or None
+
+    def _open(self) -> InputContainer:
+        source, limits = self._source, (self._patience, self._patience)
+        try:
+            if source.url == "-" or source.command:
+                pipe = _PatientPipe(self._descriptor(), self._patience)
+                return av.open(pipe, "r", format=source.format, options=dict(source.options))
+            return av.open(source.url, "r", format=source.format, options=dict(source.options), timeout=limits)
+        except (FFmpegError, OSError) as error:
+            self._end_command()
+            raise MediaError(f"{source.shown} {_why(error, self._patience)}") from None
+        except ValueError as error:
+            raise MediaError(f"{source.shown}: {error}; FFmpeg's names are `ffmpeg -formats`") from None
+
+    def _descriptor(self) -> int:
+        if not self._source.command:
+            return sys.stdin.fileno()
+        self._command = subprocess.Popen(self._source.command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert self._command.stdout
+        return self._command.stdout.fileno()
+
+    def grabbed(self) -> Iterator[Grabbed]:
+        """Pictures and sound, decoded, as they come. MediaError when the source breaks off or falls silent."""
+        try:
+            for packet in self._container.demux([stream for stream in (self.stream, self._sound) if stream]):
+                yield from self._decoded(packet)
+        except (FFmpegError, OSError) as error:
+            raise MediaError(f"{self._source.shown} {_why(error, self._patience)}") from None
+
+    def _decoded(self, packet: Packet[Any]) -> Iterator[Grabbed]:
+        if self._source.paced:
+            self._wait_for(packet)
+        arrived = time.monotonic()
+        try:
+            frames = packet.decode()
+        except FFmpegError:
+            self.broken += packet.stream.type == "video"
+            return
+        seconds = time.monotonic() - arrived
+        for frame in frames:
+            if isinstance(frame, av.VideoFrame | av.AudioFrame):
+                yield Grabbed(frame, arrived, seconds / len(frames))
+
+    def _wait_for(self, packet: Packet[Any]) -> None:
+        """Hold a file back to its own rate."""
+        if packet.dts is None or packet.time_base is None:
+            return
+        moment = packet.dts * packet.time_base
+        if self._first_time is None:
+            self._first_time, self._began = moment, time.monotonic()
+        time.sleep(max(0.0, self._began + float(moment - self._first_time) - time.monotonic()))
+
+    def close(self) -> None:
+        """Close the connection, and end the command behind it."""
+        with suppress(FFmpegError, OSError):
+            self._container.close()
+        self._end_command()
+
+    def _end_command(self) -> None:
+        if self._command:
+            self._command.kill()
+            self._command.wait()
+            if self._command.stdout:
+                self._command.stdout.close()
+
+    def __enter__(self) -> Capture:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _PatientPipe:
+    """A pipe as PyAV reads it, which gives up when nothing comes."""
+
+    def __init__(self, descriptor: int, patience: float) -> None:
+        self._descriptor, self._patience = descriptor, patience
+
+    def read(self, size: int) -> bytes:
+        """At most so many bytes; none at the end."""
+        if not select.select([self._descriptor], [], [], self._patience)[0]:
+            raise TimeoutError(f"silent for {self._patience:g} s")
+        return os.read(self._descriptor, size)
+
+
+def _why(error: FFmpegError | OSError, patience: float) -> str:
+    """What an error of FFmpeg means here. Its text may hold the address, with its password: it is not shown."""
+    kinds: dict[str, str] = {
+        "ExitError": f"is silent: nothing came for {patience:g} s",
+        "TimeoutError": f"is silent: nothing came for {patience:g} s",
+        "ConnectionRefusedError": "refuses the connection; is the server running, and the port right?",
+        "HTTPUnauthorizedError": "refuses the user or password (401)",
+        "HTTPForbiddenError": "refuses access (403); check user, password or key",
+        "HTTPNotFoundError": "is not there (404); check the path",
+        "InvalidDataError": "sends nothing that is video",
+        "EOFError": "has ended",
+    }
+    return kinds.get(type(error).__name__, f"cannot be read: {error.strerror or type(error).__name__}")
+
+
+def prepared(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """Frames as live streams go out: progressive, SDR, in a format that the colour room handles. One for each."""
+    first = next(frames, None)
+    if first is None:
+        return
+    frames = chain([first], frames)
+    if first.interlaced_frame:
+        frames = through(frames, *DEINTERLACE)
+    if is_hdr(ColorTags.of(first).names().transfer):
+        frames = through(frames, *TONE_MAP)
+    for frame in frames:
+        yield reformatted(frame, workable_format(frame.format.name))

@@ -1,0 +1,210 @@
+"""Pictures and sound encoded once for all sinks, with little delay; keyframes when a sink asks for one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, cast
+
+import av
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.filter import Graph
+from av.packet import Packet
+from av.stream import Stream
+from av.video.frame import PictureType
+from av.video.stream import VideoStream
+
+from exdnet_plugin.live.address import Carried
+from exdnet_plugin.live.feed import Start
+from exdnet_plugin.media.encoding import Encoding, EncodingOptions, check_opened, choose_encoding, refused
+from exdnet_plugin.media.facts import MATRICES, PRIMARIES, RANGES, TRANSFERS, ColorTags, VideoFacts
+from exdnet_plugin.stream_info import ColorFacts, StreamInfo
+
+log = logging.getLogger("exdnet.live")
+TIME_BASE = Fraction(1, 90000)
+SOUND_RATE, SOUND_LAYOUT, SOUND_FRAME, SOUND_BITS = 48000, "stereo", 1024, 128_000
+SLACK = 0.1  # seconds by which sound may stray from its frames' count: more is a gap
+KEYFRAME_SECONDS = 2
+_DEFAULTS = {"libx264": {"preset": "superfast", "tune": "zerolatency"}, "libx265": {"tune": "zerolatency"}}
+Take = Callable[["Packet[Any]"], None]
+
+
+@dataclass(frozen=True)
+class LiveEncoding:
+    """How live video is encoded: as :class:`EncodingOptions`, for streams."""
+
+    codec: str = "libx264"
+    bitrate: int | None = None
+    crf: float | None = None
+    preset: str | None = None
+    options: dict[str, str] = field(default_factory=dict)
+
+    def of(self, facts: VideoFacts) -> Encoding:
+        """Settings for a stream: no frame waits for a later one, a keyframe every two seconds at least."""
+        rate = facts.rate or Fraction(30)
+        options = {"g": str(round(rate * KEYFRAME_SECONDS)), "bf": "0", **_DEFAULTS.get(self.codec, {}), **self.options}
+        preset = self.preset or options.pop("preset", None)
+        crf = self.crf if self.crf is not None or self.bitrate else 23
+        if self.codec not in ("libx264", "libx265", "libsvtav1"):
+            crf = self.crf
+        pixel_format = "yuv420p" if self.codec in ("libx264", "libx265") else None
+        asked = EncodingOptions(self.codec, crf, self.bitrate, preset, pixel_format, options=options)
+        return choose_encoding(".mkv", facts, asked)
+
+
+class Nothing:
+    """Where the container writes that only holds the encoders."""
+
+    def write(self, data: bytes) -> int:
+        """Take all, keep nothing."""
+        return len(data)
+
+
+class Encoder:
+    """The encoders of one stream.
+
+    Args:
+        start: what the first connection told; its size stays that of the sinks.
+        carried: `encoded` video and sound, or `raw` frames.
+        how: settings of `encoded` video.
+        sound: whether sound goes along.
+        take: given each packet; its stream is one of `streams`.
+
+    Raises:
+        MediaError: a codec or option that there is not.
+    """
+
+    def __init__(self, start: Start, carried: Carried, how: LiveEncoding, *, sound: bool, take: Take) -> None:
+        self._take, self._info, self._raw = take, start.info, carried == "raw"
+        self._hub: OutputContainer = av.open(Nothing(), "w", format="nut")
+        self._key = threading.Event()
+        self._box: tuple[tuple[int, int], Graph] | None = None
+        facts = _facts(start.info)
+        self._format = facts.pixel_format
+        self.video = self._add_raw(facts) if self._raw else self._add_encoded(how.of(facts))
+        self.sound = self._add_sound() if sound and not self._raw else None
+        self._resampler: tuple[tuple[object, ...], AudioResampler] | None = None
+        self._heard = 0
+        try:
+            self._hub.start_encoding()
+        except FFmpegError as error:
+            raise refused(self.video.codec_context, error) from None
+        check_opened(self.video.codec_context)
+
+    @property
+    def streams(self) -> list[Stream]:
+        """Video first, then sound where there is some."""
+        return [stream for stream in (self.video, self.sound) if stream]
+
+    def _add_encoded(self, encoding: Encoding) -> VideoStream:
+        for note in encoding.notes:
+            log.info(note)
+        stream = cast(VideoStream, self._hub.add_stream(encoding.codec, rate=encoding.rate))
+        encoding.configure(stream.codec_context)
+        self._format = encoding.pixel_format
+        return stream
+
+    def _add_raw(self, facts: VideoFacts) -> VideoStream:
+        stream = self._hub.add_stream("rawvideo", rate=facts.rate or 30)
+        replaced = Encoding("rawvideo", facts.pixel_format, {}, facts)
+        replaced.configure(stream.codec_context)
+        return stream
+
+    def _add_sound(self) -> AudioStream:
+        stream = self._hub.add_stream("aac", rate=SOUND_RATE, layout=SOUND_LAYOUT)
+        stream.codec_context.bit_rate = SOUND_BITS
+        return stream
+
+    def ask_for_key(self) -> None:
+        """Make the next picture a keyframe: from any thread."""
+        self._key.set()
+
+    def picture(self, frame: av.VideoFrame, time: float) -> None:
+        """Encode a picture that is shown at a time, in seconds of the session."""
+        fitted = self._fitted(frame)
+        fitted.pts, fitted.time_base = round(time / TIME_BASE), TIME_BASE
+        if self._key.is_set():
+            self._key.clear()
+            fitted.pict_type = PictureType.I
+        for packet in self.video.codec_context.encode(fitted):
+            packet.stream = self.video
+            self._take(packet)
+
+    def _fitted(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """A picture of the sinks' size: one of another shape gets black bars."""
+        if (frame.width, frame.height) == (self._info.width, self._info.height):
+            return frame if frame.format.name == self._format else frame.reformat(format=self._format)
+        size = frame.width, frame.height
+        if self._box is None or self._box[0] != size:
+            self._box = size, _letterbox(frame, self._info.width, self._info.height, self._format)
+        self._box[1].push(frame)
+        return cast(av.VideoFrame, self._box[1].pull())
+
+    def hear(self, frame: av.AudioFrame, time: float) -> None:
+        """Encode a piece of sound that is heard at a time, in seconds of the session. From the reader's thread."""
+        if self.sound is None:
+            return
+        for piece in self._resampled(frame, time):
+            for packet in self.sound.codec_context.encode(piece):
+                packet.stream = self.sound
+                self._take(packet)
+
+    def _resampled(self, frame: av.AudioFrame, time: float) -> Iterator[av.AudioFrame]:
+        key = frame.format.name, frame.layout.name, frame.sample_rate
+        if self._resampler is None or self._resampler[0] != key:
+            self._resampler = key, AudioResampler("fltp", SOUND_LAYOUT, SOUND_RATE, SOUND_FRAME)
+        frame.pts, frame.time_base = round(time * frame.sample_rate), Fraction(1, frame.sample_rate)
+        for piece in self._resampler[1].resample(frame):
+            told = round((piece.pts or 0) * (piece.time_base or Fraction(1, SOUND_RATE)) * SOUND_RATE)
+            if told < self._heard - SLACK * SOUND_RATE:
+                continue  # sound of a clock that ran backwards
+            self._heard = told if told > self._heard + SLACK * SOUND_RATE else self._heard
+            piece.pts, piece.time_base = self._heard, Fraction(1, SOUND_RATE)
+            self._heard += piece.samples
+            yield piece
+
+    def finish(self) -> None:
+        """Give out what the encoders still hold."""
+        for stream in self.streams:
+            with suppress(FFmpegError):  # sound that never came has nothing to give
+                for packet in cast(Any, stream).codec_context.encode(None):
+                    packet.stream = stream
+                    self._take(packet)
+
+    def close(self) -> None:
+        """Release the encoders."""
+        with suppress(FFmpegError, ValueError):
+            self._hub.close()
+
+
+def _facts(info: StreamInfo) -> VideoFacts:
+    tags = _tags(info.color)
+    return VideoFacts(info.width, info.height, info.pixel_format, TIME_BASE, info.rate, None, tags)
+
+
+def _tags(color: ColorFacts) -> ColorTags:
+    """Colour facts as FFmpeg counts them."""
+    wanted = (MATRICES, color.matrix), (PRIMARIES, color.primaries), (TRANSFERS, color.transfer)
+    matrix, primaries, transfer = (
+        next((code for code, name in table.items() if name == one), 2) for table, one in wanted
+    )
+    return ColorTags(matrix, primaries, transfer, next(code for code, name in RANGES.items() if name == color.range))
+
+
+def _letterbox(like: av.VideoFrame, width: int, height: int, name: str) -> Graph:
+    graph = Graph()
+    source = graph.add_buffer(width=like.width, height=like.height, format=like.format, time_base=TIME_BASE)
+    scaled = graph.add("scale", f"{width}:{height}:force_original_aspect_ratio=decrease:force_divisible_by=2")
+    padded = graph.add("pad", f"{width}:{height}:-1:-1")
+    formatted, sink = graph.add("format", name), graph.add("buffersink")
+    for one, following in ((source, scaled), (scaled, padded), (padded, formatted), (formatted, sink)):
+        one.link_to(following)
+    graph.configure()
+    return graph

@@ -1,0 +1,225 @@
+"""One sink of a live stream, on a thread and in a process of its own; opened again when it dies."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import av
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Stream
+
+from exdnet_plugin.errors import MediaError
+from exdnet_plugin.live.address import PLAYLIST, STDOUT, Sink
+from exdnet_plugin.live.feed import Pauses
+from exdnet_plugin.live.figures import Figures
+from exdnet_plugin.live.publish import READY
+from exdnet_plugin.pipeline.channel import Channel, Drop
+
+log = logging.getLogger("exdnet.live")
+WAITING = 240  # packets that a sink may be behind: some seconds
+ENDING = 10.0  # seconds that a sink has to write its end
+
+
+class Outlet:
+    """Writes packets to a sink.
+
+    Args:
+        sink: where to.
+        streams: what packets are of: video first, then sound.
+        ask_for_key: makes the encoder's next picture a keyframe.
+        gone: told when the sink is away for good.
+        figures: counts.
+        drop: what is done when the sink is slow: wait (`never`), or leave out all up to the next keyframe (`oldest`).
+        reconnect: whether a sink that dies is opened again.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        streams: Sequence[Stream],
+        ask_for_key: Callable[[], None],
+        gone: Callable[[MediaError], None],
+        figures: Figures,
+        *,
+        drop: Drop,
+        reconnect: bool,
+    ) -> None:
+        self._gone, self._reconnect, self._where = gone, reconnect, ""
+        self._sink, self._streams, self._ask_for_key, self._figures = sink, streams, ask_for_key, figures
+        self._waits_for_key, self._drop = False, drop
+        self._packets = Channel["Packet[Any]"](WAITING)
+        self._ending = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._opened = self._written = self._written_before = 0
+        figures.sinks_up[sink.shown] = False
+        self._thread = threading.Thread(target=self._run, name="exdnet-sink", daemon=True)
+        self._thread.start()
+
+    def put(self, packet: Packet[Any]) -> None:
+        """Take a packet; at once, unless nothing is to be dropped."""
+        if self._drop == "oldest" and len(self._packets) >= WAITING - 1:
+            self._fall_behind()
+        if packet.stream.type == "video" and self._waits_for_key:
+            if not packet.is_keyframe:
+                self._figures.drop("sink too slow")
+                return
+            self._waits_for_key = False
+        self._packets.put(packet)
+
+    def _fall_behind(self) -> None:
+        """Leave out what waits; a sink that took nothing since the last time hangs, and is ended."""
+        self._figures.drop("sink too slow", self._packets.clear())
+        if self._written == self._written_before and self._process:
+            self._process.kill()
+        self._written_before = self._written
+        self._skip_to_key()
+
+    def _skip_to_key(self) -> None:
+        self._waits_for_key = True
+        self._ask_for_key()
+
+    def stop(self) -> None:
+        """No more packets come: let the sink write its end."""
+        self._ending.set()
+        self._packets.end()
+        self._thread.join(ENDING)
+        self._kill()
+        self._thread.join()
+
+    def _run(self) -> None:
+        pauses, packets = Pauses(), iter(self._packets)
+        while True:
+            reason = self._write_all(packets, pauses)
+            self._figures.sinks_up[self._sink.shown] = False
+            if reason is None:
+                return
+            self._remove_empty()
+            if self._ending.is_set() or not self._reopens(reason):
+                log.error("%s %s", self._sink.shown, reason)
+                return
+            log.warning("%s %s; opening it again", self._sink.shown, reason)
+            self._figures.reopened[self._sink.shown] += 1
+            self._ending.wait(pauses.next())
+            self._figures.drop("sink away", self._packets.clear())
+            self._skip_to_key()
+
+    def _reopens(self, reason: str) -> bool:
+        """Whether to go on: a pipe whose reader has gone does not come back."""
+        if self._sink.url != STDOUT and self._reconnect:
+            return True
+        self._packets.close()
+        self._gone(MediaError(f"{self._sink.shown} {reason}"))
+        return False
+
+    def _remove_empty(self) -> None:
+        """A recording that could not even be begun leaves no file."""
+        if self._sink.file and self._sink.file.suffix != PLAYLIST:
+            path = Path(self._where)
+            if path.is_file() and path.stat().st_size == 0:
+                path.unlink()
+
+    def _write_all(self, packets: Any, pauses: Pauses) -> str | None:
+        """Write packets to one process; why it ended, or None when all is written."""
+        self._process = process = self._start()
+        told: list[str] = []
+        listener = threading.Thread(target=self._listen, args=(process, told, pauses), daemon=True)
+        listener.start()
+        try:
+            self._copy(packets, process)
+            failed = process.wait() != 0
+        except (FFmpegError, OSError):
+            failed = True
+        finally:
+            self._kill()
+            listener.join()
+        return (told[-1] if told else "ended") if failed else None
+
+    def _copy(self, packets: Any, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin
+        form = "mpegts" if self._sink.command else "nut"
+        with process.stdin, av.open(_Pipe(process.stdin), "w", format=form, options={"flush_packets": "1"}) as writer:
+            copies = {stream.index: writer.add_stream_from_template(stream) for stream in self._streams}
+            started = False
+            for packet in packets:
+                started = started or (packet.stream.type == "video" and packet.is_keyframe)
+                if started:
+                    writer.mux(_copied(packet, copies[packet.stream.index]))
+                    self._written += 1
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._where = self._url()
+        sink, environment = self._sink, os.environ | {"EXDNET_SINK": self._where}
+        command = sink.command or (
+            sys.executable, "-m", "exdnet_plugin.live.publish", sink.format, json.dumps(dict(sink.options)),
+        )  # fmt: skip
+        self._opened += 1
+        self._figures.sinks_up[sink.shown] = bool(sink.command)  # a stranger's command does not tell
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, start_new_session=True
+        )
+
+    def _url(self) -> str:
+        """The address: a recording whose process died goes on in a further file."""
+        path = self._sink.file
+        if path is None or path.suffix == PLAYLIST or self._opened == 0:
+            return self._sink.url
+        number = next(n for n in range(2, 10**6) if not _further(path, n).exists())
+        return str(_further(path, number))
+
+    def _listen(self, process: subprocess.Popen[bytes], told: list[str], pauses: Pauses) -> None:
+        """What the process says: that it is ready, or what went wrong."""
+        assert process.stderr
+        with process.stderr:
+            for line in process.stderr:
+                text = line.decode(errors="replace").strip()
+                if text == READY:
+                    self._figures.sinks_up[self._sink.shown] = True
+                    pauses.reset()
+                elif text:
+                    told.append(_meaning(text.replace(self._sink.url, self._sink.shown)))
+
+    def _kill(self) -> None:
+        if self._process:
+            with suppress(OSError):
+                self._process.kill()
+            self._process.wait()
+
+
+def _further(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+class _Pipe:
+    """A pipe as PyAV writes it: one that offers `seek` would be sought in."""
+
+    def __init__(self, stream: Any) -> None:
+        self.write = stream.write
+
+
+def _copied(packet: Packet[Any], stream: Stream) -> Packet[Any]:
+    """The packet for one sink of several."""
+    copy: Packet[Any] = Packet(bytes(packet))
+    copy.pts, copy.dts, copy.time_base, copy.duration = packet.pts, packet.dts, packet.time_base, packet.duration
+    copy.is_keyframe, copy.stream = packet.is_keyframe, stream
+    return copy
+
+
+def _meaning(text: str) -> str:
+    kinds = {
+        "ConnectionRefusedError": "refuses the connection; is the server running, and the port right?",
+        "HTTPUnauthorizedError": "refuses the user or password (401)",
+        "BrokenPipeError": "has closed the connection",
+        "ConnectionResetError": "has closed the connection",
+    }
+    kind = text.partition(":")[0]
+    return kinds.get(kind, f"cannot be written ({text})")

@@ -1,0 +1,69 @@
+"""The process behind one sink: takes the stream on its standard input, as nut, and writes it where it is told.
+
+Run as `python -m exdnet_plugin.live.publish`, it is a process of its own because opening a network output holds
+Python's lock until the peer answers, and because a process that hangs can be ended. It tells `ready` on standard error
+when the sink is open; what goes wrong is one line there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import av
+from av.bitstream import BitStreamFilterContext
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Stream
+
+READY = "ready"
+# A sound that stops must not hold pictures back: FFmpeg's muxers wait for both, 10 s by default.
+_AT_ONCE = {"max_interleave_delta": "200000", "flush_packets": "1"}
+_IN_BAND = frozenset({"mpegts", "hls", "rtsp"})  # receivers join in the middle: each keyframe tells its parameters
+
+
+def publish(url: str, name: str, options: dict[str, str]) -> None:
+    """Copy all that comes in to a sink, until it ends."""
+    look = {"probesize": "32768", "fpsprobesize": "0"}
+    with (
+        av.open("pipe:0", "r", format="nut", options=look) as source,
+        av.open(url, "w", format=name, options=_AT_ONCE | options) as sink,
+    ):
+        copies = {stream.index: sink.add_stream_from_template(stream) for stream in source.streams}
+        sink.start_encoding()
+        print(READY, file=sys.stderr, flush=True)
+        repeat = _repeater(name, source.streams.video[0], copies)
+        for packet in source.demux():
+            if packet.dts is None:
+                continue
+            copy = copies[packet.stream.index]
+            for made in repeat(packet) if packet.stream.type == "video" else [packet]:
+                made.stream = copy
+                sink.mux(made)
+
+
+def _repeater(name: str, video: Any, copies: dict[int, Stream]) -> Any:
+    if name not in _IN_BAND or video.codec_context.name not in ("h264", "hevc"):
+        return _unchanged
+    return BitStreamFilterContext("dump_extra", video, copies[video.index]).filter
+
+
+def _unchanged(packet: Packet[Any]) -> Iterator[Packet[Any]]:
+    yield packet
+
+
+def main() -> None:
+    """Read what to open from the arguments: a format, and options as JSON. The address comes in the environment."""
+    url = os.environ.pop("EXDNET_SINK")  # it may hold a password, which arguments would show to everyone
+    try:
+        publish(url, sys.argv[1], json.loads(sys.argv[2]))
+    except FFmpegError as error:
+        print(f"{type(error).__name__}: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
