@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import MakeClip, dark_frames, luma
 
-from exdnet_plugin import enhance_image
+from exdnet_plugin import StreamInfo, enhance_image, open_filter
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -42,19 +42,10 @@ def test_the_example_plugin_works_once_installed(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == ["['built-in', 'warm']", "[120, 100, 80]"]
 
 
-def test_the_example_plugins_own_tests_pass() -> None:
-    plugin = EXAMPLES / "warm_plugin"
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-        plugin,
-        plugin / "test_warm.py",
-    ]
+@pytest.mark.parametrize(("folder", "tests"), [("warm_plugin", "test_warm.py"), ("iat_plugin", "test_iat.py")])
+def test_the_example_plugins_own_tests_pass(folder: str, tests: str) -> None:
+    plugin = EXAMPLES / folder
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", plugin, plugin / tests]
     subprocess.run(command, cwd=plugin, check=True)
 
 
@@ -98,6 +89,17 @@ def test_the_opencv_filter_gives_bgr_frames_as_the_image_function_gives_rgb() ->
         assert bright(frames[0][:24]).shape == (24, 64, 3), "another size starts a new stream"
         with pytest.raises(ValueError, match="BGR is needed"):
             bright(frames[0][:, :, 0])
+
+
+def test_the_opencv_filter_in_realtime_gives_bgr_as_the_rgb_filter_does() -> None:
+    from exdnet_plugin.filters.opencv import enhanced
+
+    frames = dark_frames(3, (37, 53))
+    results = enhanced(FakeCapture([np.ascontiguousarray(f[:, :, ::-1]) for f in frames]), quality="realtime")
+    with open_filter(StreamInfo(53, 37, "rgb24"), quality="realtime") as bright:
+        for index, (frame, result) in enumerate(zip(frames, results, strict=True)):
+            assert np.array_equal(result[:, :, ::-1], bright([frame], index * 0.04)[0])
+            assert result.mean() > frame.mean() + 30
 
 
 def test_a_capture_that_is_not_open_is_refused() -> None:

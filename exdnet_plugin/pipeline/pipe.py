@@ -111,6 +111,9 @@ def _filtered(frame_filter: FrameFilter, frames: Iterator[av.VideoFrame]) -> Ite
         yield frame_from_planes(made, in_flight.popleft())
 
 
+_FFMPEG = ["ffmpeg", "-v", "error", "-copyts"]  # else each input is made to start at 0, and sound is not where it was
+
+
 def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: str = "exact") -> str:
     """A shell line that brightens a file with FFmpeg's command on both sides.
 
@@ -124,13 +127,14 @@ def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: s
     known = {name: value for name, value in tags.items() if value != "unspecified"}
     names = {"matrix": "colorspace", "primaries": "color_primaries", "transfer": "color_trc", "range": "color_range"}
     codes = {"limited": "tv", "full": "pc"}
-    read = ["ffmpeg", "-v", "error", "-i", str(source), "-map", "0:v:0", "-fps_mode", "passthrough"]
+    steady = ["-fps_mode", "passthrough", "-enc_time_base", "-1"]  # each frame's time, not the nearest of a grid
+    read = [*_FFMPEG, "-i", str(source), "-map", "0:v:0", *steady]
     read += ["-pix_fmt", opened.facts.pixel_format, "-c:v", "rawvideo", "-f", "nut", "-"]
     filtered = ["exdnet", "pipe", "--format", "nut", "--chain", chain_text, "--quality", quality]
     filtered += [part for name, value in known.items() for part in (f"--{name}", value)]
-    write = ["ffmpeg", "-v", "error", "-y", "-f", "nut", "-i", "-", "-i", str(source), "-map", "0:v", "-map", "1"]
+    write = [*_FFMPEG, "-y", "-f", "nut", "-i", "-", "-i", str(source), "-map", "0:v", "-map", "1"]
     write += ["-map", "-1:v:0", "-map_metadata", "1", "-map_chapters", "1", "-c", "copy", "-c:v:0", encoding.codec]
-    write += ["-pix_fmt", encoding.pixel_format, "-fps_mode", "passthrough", "-enc_time_base", "-1"]
+    write += ["-pix_fmt", encoding.pixel_format, *steady]
     write += [part for key, value in encoding.options.items() if key == "crf" for part in ("-crf", value)]
     write += [part for name, value in known.items() for part in (f"-{names[name]}", codes.get(value, value))]
     return " | ".join(shlex.join(part) for part in (read, filtered, [*write, str(sink)]))

@@ -5,15 +5,15 @@ ComfyUI finds nodes in folders of `custom_nodes` by these two names.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from exdnet_plugin import Plugins
-from exdnet_plugin.chain import make_chain
-from exdnet_plugin.devices import resolve_device
-from exdnet_plugin.stream_info import StreamInfo
+from exdnet_plugin import Plugins, StreamInfo, open_filter
+
+CODES = 65535  # of a float image: 16 bits are finer than any display or file that it goes to
 
 
 class ExdNetNode:
@@ -34,23 +34,30 @@ class ExdNetNode:
                 "smoothing": ("FLOAT", {"default": 0.5, "min": 0.0, "max": 5.0, "step": 0.1}),
                 "rate": ("FLOAT", {"default": 24.0, "min": 1.0, "max": 240.0}),
                 "device": (["auto", "cpu", "cuda"], {"default": "auto"}),
+                "quality": (["exact", "realtime"], {"default": "exact"}),
             }
         }
 
-    @torch.inference_mode()
-    def brighten(self, image: Tensor, strength: float, smoothing: float, rate: float, device: str) -> tuple[Tensor]:
+    def brighten(
+        self,
+        image: Tensor,
+        strength: float,
+        smoothing: float,
+        rate: float,
+        device: str,
+        quality: Literal["exact", "realtime"] = "exact",
+    ) -> tuple[Tensor]:
         """The images, brightened, of the same shape, on the CPU; ValueError for another shape or a missing device."""
         if image.ndim != 4 or image.shape[3] not in (3, 4):
             raise ValueError(f"exdnet: IMAGE of shape {tuple(image.shape)}; (N, H, W, 3) is needed")
-        where = resolve_device(device)
-        (processor,) = make_chain(f"exdnet=strength={strength}:smoothing={smoothing}", Plugins(discover=False))
-        processor.open(StreamInfo(image.shape[2], image.shape[1], "rgb24", device=where))
+        stream = StreamInfo(image.shape[2], image.shape[1], "rgb48le")
+        chain, plugins = f"exdnet=strength={strength}:smoothing={smoothing}", Plugins(discover=False)
         result = image.cpu().clone()
-        for number, frame in enumerate(image[..., :3].split(1)):  # one by one: a batch of 4K would not fit
-            times = torch.tensor([number / rate], dtype=torch.float64)
-            made = processor.process(frame.permute(0, 3, 1, 2).to(where, torch.float32).clamp(0, 1), times)
-            result[number, :, :, :3] = made[0].permute(1, 2, 0).cpu()
-        processor.close()
+        with open_filter(stream, chain=chain, device=device, quality=quality, plugins=plugins) as bright:
+            for number, frame in enumerate(image):  # one by one: a batch of 4K would not fit
+                codes = (frame[..., :3].float().clamp(0, 1) * CODES).round().cpu().numpy().astype(np.uint16)
+                (made,) = bright([codes], number / rate)
+                result[number, :, :, :3] = torch.from_numpy(made.astype(np.float32) / CODES)
         return (result,)
 
 

@@ -1,1 +1,1 @@
-"""ExdNet for GStreamer: `exdnet_gst.py` beside this file is the element `exdnet`, for `$GST_PLUGIN_PATH/python`."""
+"""ExdNet for GStreamer: `exdnet_gst.py` is the element `exdnet`, `install.py` leads GStreamer to it."""

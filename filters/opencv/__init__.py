@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from exdnet_plugin import FrameFilter, StreamInfo, open_filter
 
 BgrFrame = NDArray[np.uint8]
+Quality = Literal["exact", "realtime"]
 CAP_PROP_POS_MSEC, CAP_PROP_FPS = 0, 5  # OpenCV's numbers; it need not be imported here
 
 
@@ -27,14 +28,16 @@ class BgrFilter:
     """Brightens BGR frames in order.
 
     Args:
-        chain, device: as for :func:`exdnet_plugin.open_filter`.
+        chain, device, quality: as for :func:`exdnet_plugin.open_filter`.
         rate: frames a second, for frames that come without a time.
 
     Frames of another size than those before start a new stream.
     """
 
-    def __init__(self, *, chain: str = "exdnet", device: str = "auto", rate: float = 25) -> None:
-        self._chain, self._device, self._rate = chain, device, rate
+    def __init__(
+        self, *, chain: str = "exdnet", device: str = "auto", quality: Quality = "exact", rate: float = 25
+    ) -> None:
+        self._chain, self._device, self._quality, self._rate = chain, device, quality, rate
         self._filter: FrameFilter | None = None
         self._frames = 0
 
@@ -56,7 +59,8 @@ class BgrFilter:
         opened = self._filter
         if opened is None or (opened.stream.width, opened.stream.height) != (width, height):
             self.close()
-            opened = open_filter(StreamInfo(width, height, "bgr24"), chain=self._chain, device=self._device)
+            stream = StreamInfo(width, height, "bgr24")
+            opened = open_filter(stream, chain=self._chain, device=self._device, quality=self._quality)
             self._filter = opened
         return opened
 
@@ -75,11 +79,13 @@ class BgrFilter:
         self.close()
 
 
-def enhanced(capture: Capture, *, chain: str = "exdnet", device: str = "auto") -> Iterator[BgrFrame]:
+def enhanced(
+    capture: Capture, *, chain: str = "exdnet", device: str = "auto", quality: Quality = "exact"
+) -> Iterator[BgrFrame]:
     """The frames of an opened `cv2.VideoCapture`, brightened. ValueError when it is not open."""
     if not capture.isOpened():
         raise ValueError("exdnet: the capture is not open; check the path or the camera's number")
-    with BgrFilter(chain=chain, device=device, rate=capture.get(CAP_PROP_FPS) or 25) as bright:
+    with BgrFilter(chain=chain, device=device, quality=quality, rate=capture.get(CAP_PROP_FPS) or 25) as bright:
         while True:
             there, frame = capture.read()
             if not there:

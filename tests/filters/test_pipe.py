@@ -8,6 +8,7 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -71,16 +72,85 @@ def test_the_command_filters_standard_input() -> None:
     assert b"4 frames" in done.stderr
 
 
+def run_line(source: Path, sink: Path, **how: str) -> None:
+    line = commands(source, sink, **how)
+    if not shutil.which("ffmpeg"):
+        pytest.skip("ffmpeg's command is not installed; the line was not run")
+    line = line.replace("exdnet pipe", f"{sys.executable} -m exdnet_plugin.cli.main pipe")
+    subprocess.run(["bash", "-ec", "set -o pipefail; " + line], check=True)
+
+
+def sounds(path: Path) -> list[tuple[float, bytes]]:
+    with av.open(str(path)) as container:
+        return [(float(p.pts * p.time_base), bytes(p)) for p in container.demux(audio=0) if p.size]
+
+
+def colours(path: Path) -> list[tuple[str | int, ...]]:
+    return [(f.format.name, f.colorspace, f.color_primaries, f.color_trc, f.color_range) for f in decode(path)]
+
+
+def turned(path: Path, *, degrees: int = 0, delay: Fraction = Fraction(0)) -> Path:
+    """A copy whose picture is to be shown turned, or begins later than its sound."""
+    copy = path.with_name(f"turned{path.suffix}")
+    with av.open(str(path)) as given, av.open(str(copy), "w") as container:
+        streams = {stream.index: container.add_stream_from_template(stream) for stream in given.streams}
+        streams[0].set_display_rotation(degrees)
+        for packet in given.demux():
+            if packet.size:
+                if packet.stream.type == "video":
+                    packet.pts += int(delay / packet.time_base)
+                    packet.dts += int(delay / packet.time_base)
+                packet.stream = streams[packet.stream.index]
+                container.mux(packet)
+    return copy
+
+
 def test_the_line_for_a_file_gives_colours_and_sound_again(make_clip: MakeClip, tmp_path: Path) -> None:
     source, sink = make_clip("in.mp4", audio=True), tmp_path / "a sink.mp4"
     line = commands(source, sink)
     assert "'" + str(sink) + "'" in line
     assert "--matrix bt709" in line
     assert "-colorspace bt709" in line
-    if not shutil.which("ffmpeg"):
-        pytest.skip("ffmpeg's command is not installed; the line was not run")
-    line = line.replace("exdnet pipe", f"{sys.executable} -m exdnet_plugin.cli.main pipe")
-    subprocess.run(["bash", "-ec", "set -o pipefail; " + line], check=True)
+    run_line(source, sink)
     assert [frame.time for frame in decode(sink)] == pytest.approx([frame.time for frame in decode(source)], abs=1e-4)
     assert np.mean(luma(sink)) > np.mean(luma(source)) + 20
     assert [data for _, _, data in packets(sink, "audio")] == [data for _, _, data in packets(source, "audio")]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"pts": TIMES},
+        {"pts": TIMES, "delay": Fraction(1, 2), "options": {"bf": "0"}},
+        {"codec": "libx265", "pix_fmt": "yuv420p10le", "options": {"x265-params": "log-level=error"}},
+    ],
+    ids=["a variable rate", "a picture that begins after its sound", "ten bits"],
+)
+def test_the_line_for_a_file_keeps(make_clip: MakeClip, tmp_path: Path, suffix: str, case: dict[str, Any]) -> None:
+    options = dict(case)
+    delay = options.pop("delay", None)
+    source = make_clip(f"in{suffix}", frames=6, rate=25, audio=True, **options)
+    source, sink = turned(source, delay=delay) if delay else source, tmp_path / f"out{suffix}"
+    run_line(source, sink, quality="realtime")
+    assert colours(sink) == colours(source)
+    found, given = sounds(sink), sounds(source)
+    assert [data for _, data in found] == [data for _, data in given]
+    # Matroska's writer moves everything so that nothing is before 0: what counts is the distance to the sound.
+    before, after = (
+        [frame.time - told[0][0] for frame in decode(path)] for path, told in ((source, given), (sink, found))
+    )
+    assert after == pytest.approx(before, abs=1e-3)
+
+
+def test_the_line_for_a_file_sets_a_turned_picture_upright(make_clip: MakeClip, tmp_path: Path) -> None:
+    pictures = dark_frames(4, (48, 64), peak=20)
+    for picture in pictures:
+        picture[:8, :8] = 200  # the corner that shows how it lies
+    source, sink = turned(make_clip("in.mp4", frames=pictures), degrees=90), tmp_path / "out.mp4"
+    assert decode(source)[0].rotation == 90
+    run_line(source, sink, chain_text="null")
+    upright = decode(sink)[0]
+    assert (upright.width, upright.height, upright.rotation) == (48, 64, 0)
+    expected = np.rot90(decode(source)[0].to_ndarray(format="gray"))
+    assert np.abs(upright.to_ndarray(format="gray").astype(int) - expected).mean() < 3
