@@ -16,7 +16,7 @@ from exdnet_plugin.color import ColorConverter
 from exdnet_plugin.grid import apply, fit, shrink
 from exdnet_plugin.stream_info import StreamInfo
 
-SMALL_SIDE = 200  # pixels of a small frame's longer side, at most
+SMALL_SIDE = 166  # pixels of a small frame's longer side, at most: with its halo, whole vectors of the compiled engine
 SHRUNK_MIN = 2.0
 ALIKE = 0.02  # of full scale: a small frame that differs more, on average, is fitted anew at once
 _FORMATS = {"yuv": "yuv444p", "rgb": "gbrp", "gray": "gray"}
@@ -65,9 +65,8 @@ class Realtime:
         peak, size = self._converter.peak, (self.small.height, self.small.width)
         small = dict(zip(colours, shrink(list(colours.values()), size), strict=True))
         before = torch.stack(list(small.values()))[None] / peak
-        if self._kept and 0 <= float(time) - self._kept[0] < self.refresh:
-            if float((before - self._kept[1]).abs().mean()) < ALIKE:
-                return self._kept[2]
+        if self._kept and 0 <= float(time) - self._kept[0] < self.refresh and self._is_alike(before):
+            return self._kept[2]
         rgb = self._small_converter.to_rgb([small[name] for name in self._small_converter.layout.planes])
         result = self._small_converter.to_channels(self._chain(rgb, time))
         after = torch.cat([result[name] for name in colours], dim=1)
@@ -75,3 +74,7 @@ class Realtime:
         if self.refresh:
             self._kept = float(time), before, grid
         return grid
+
+    def _is_alike(self, before: Tensor) -> bool:
+        assert self._kept
+        return float((before - self._kept[1]).abs().mean()) < ALIKE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -65,12 +66,15 @@ def stream(source: str, sinks: tuple[str, ...], **asked: Any) -> None:
     exdnet stream rtsp://camera/main live.m3u8
     exdnet stream udp://@:5000 rtmp://server/app/key recording.mkv --segment 3600
     """
+    import torch
+
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.cli.live_log import set_up_log, status_line
     from exdnet_plugin.cli.progress import duration
     from exdnet_plugin.live.watch import watched
 
     keep_memory()
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))  # the other cores decode and encode
     console = set_up_log(asked["log_form"])
     live = _made(source, sinks, asked)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -99,7 +103,13 @@ def _made(source: str, sinks: tuple[str, ...], asked: dict[str, Any]) -> LiveStr
     )
     taken = ("chain", "device", "quality", "drop", "patience", "reconnect", "strict", "sound")
     return LiveStream(
-        read_source(source, transport=asked["rtsp_transport"], form=asked["source_format"], options=own),
+        read_source(
+            source,
+            transport=asked["rtsp_transport"],
+            form=asked["source_format"],
+            sound=asked["sound"],
+            options=own,
+        ),
         [
             read_sink(sink, form=asked["pipe_format"], segment=asked["segment"], overwrite=asked["overwrite"])
             for sink in sinks

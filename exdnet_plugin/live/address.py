@@ -11,6 +11,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from exdnet_plugin.errors import MediaError
+from exdnet_plugin.live.publish import Y4M
 from exdnet_plugin.media.sink import CONTAINERS
 
 Carried = Literal["encoded", "raw"]
@@ -18,11 +19,15 @@ PipeForm = Literal["mpegts", "nut", "y4m", "raw"]
 Transport = Literal["tcp", "udp"]
 
 _LOW_DELAY = {"fflags": "nobuffer", "flags": "low_delay", "probesize": "32768", "analyzeduration": "0"}
+# FFmpeg's parsers hold a picture back until the next one begins. Pictures come whole all the same, but sound may not.
+_UNPARSED = {"fflags": "nobuffer+noparse"}
 # HLS and files in HTTP are read in pieces: so short a look would miss the video in the first.
 _SOURCES: dict[str, dict[str, str]] = {
     "rtsp": _LOW_DELAY, "rtsps": _LOW_DELAY, "rtmp": _LOW_DELAY, "rtmps": _LOW_DELAY, "udp": _LOW_DELAY,
     "rtp": _LOW_DELAY, "tcp": _LOW_DELAY, "http": {"flags": "low_delay"}, "https": {"flags": "low_delay"},
 }  # fmt: skip
+# Where a picture's length is told, a receiver need not wait for the next one to know that it is whole.
+_TOLD_LENGTH = {"omit_video_pes_length": "0"}
 _SINKS = {"rtsp": "rtsp", "rtsps": "rtsp", "rtmp": "flv", "rtmps": "flv", "udp": "mpegts", "tcp": "mpegts"}
 _SECRETS = re.compile(r"(?i)\b(pass\w*|pwd|tok\w*|key|secret|sig\w*|auth\w*|streamid)=[^&]*")
 PLAYLIST, STDOUT, SEGMENT_SECONDS = ".m3u8", "pipe:1", 2
@@ -74,7 +79,7 @@ def hidden(url: str) -> str:
     """An address as it may stand in logs: without user, password, keys, and RTMP's stream name, which is one."""
     parts = urlsplit(url)
     shown = url
-    if "@" in parts.netloc:
+    if not parts.netloc.startswith("@") and "@" in parts.netloc:  # udp://@:5000 has no user
         shown = shown.replace(parts.netloc, "***@" + parts.netloc.rpartition("@")[2], 1)
     if parts.scheme in ("rtmp", "rtmps") and parts.path.count("/") > 1:
         shown = shown.replace(parts.path, parts.path.rpartition("/")[0] + "/***", 1)
@@ -82,7 +87,12 @@ def hidden(url: str) -> str:
 
 
 def read_source(
-    text: str, *, transport: Transport = "tcp", form: str | None = None, options: Mapping[str, str] | None = None
+    text: str,
+    *,
+    transport: Transport = "tcp",
+    form: str | None = None,
+    sound: bool = True,
+    options: Mapping[str, str] | None = None,
 ) -> Source:
     """A source from what a user wrote.
 
@@ -91,6 +101,7 @@ def read_source(
             input, `lavfi:GRAPH`, or a file.
         transport: of RTSP.
         form: FFmpeg's name of the format, where it cannot be found out.
+        sound: whether its sound is wanted; without, pictures come a frame's time sooner.
         options: any option of FFmpeg's format or protocol.
 
     Raises:
@@ -104,7 +115,9 @@ def read_source(
     if scheme in ("screen", "lavfi"):
         return _made_here(scheme, text, own)
     if scheme in _SOURCES:
-        extra = {"rtsp_transport": transport} if scheme.startswith("rtsp") else {}
+        extra: dict[str, str] = {"rtsp_transport": transport} if scheme.startswith("rtsp") else {}
+        if not sound and _SOURCES[scheme] is _LOW_DELAY:
+            extra |= _UNPARSED
         return Source(text, hidden(text), form, _SOURCES[scheme] | extra | own)
     if scheme:
         known = ", ".join(sorted({*_SOURCES, "srt"}))
@@ -157,7 +170,12 @@ def read_sink(text: str, *, form: PipeForm = "mpegts", segment: float | None = N
     if scheme == "srt":
         return Sink(text, hidden(text), "mpegts", command=_srt_writer(text))
     if scheme in _SINKS:
-        options = {"udp": {"pkt_size": "1316"}, "rtsp": {"rtsp_transport": "tcp"}, "rtsps": {"rtsp_transport": "tcp"}}
+        options = {
+            "udp": {"pkt_size": "1316"} | _TOLD_LENGTH,
+            "tcp": _TOLD_LENGTH,
+            "rtsp": {"rtsp_transport": "tcp"},
+            "rtsps": {"rtsp_transport": "tcp"},
+        }
         return Sink(text, hidden(text), _SINKS[scheme], options.get(scheme, {}))
     if scheme:
         known = ", ".join(sorted({*_SINKS, "srt"}))
@@ -169,11 +187,12 @@ def _pipe(form: PipeForm) -> Sink:
     formats: dict[PipeForm, tuple[str, Carried]] = {
         "mpegts": ("mpegts", "encoded"),
         "nut": ("nut", "encoded"),
-        "y4m": ("yuv4mpegpipe", "raw"),
+        "y4m": (Y4M, "raw"),
         "raw": ("rawvideo", "raw"),
     }
     name, carried = formats[form]
-    return Sink(STDOUT, "standard output", name, carried=carried)
+    options = {"mpegts": _TOLD_LENGTH, "y4m": {"strict": "-1"}}  # more than 8 bits in y4m are FFmpeg's own
+    return Sink(STDOUT, "standard output", name, options.get(form, {}), carried)
 
 
 def _playlist(path: Path) -> Sink:

@@ -11,9 +11,10 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
+from av.container import OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
@@ -22,7 +23,7 @@ from exdnet_plugin.errors import MediaError
 from exdnet_plugin.live.address import PLAYLIST, STDOUT, Sink
 from exdnet_plugin.live.feed import Pauses
 from exdnet_plugin.live.figures import Figures
-from exdnet_plugin.live.publish import READY
+from exdnet_plugin.live.publish import RATE, READY, Y4M
 from exdnet_plugin.pipeline.channel import Channel, Drop
 
 log = logging.getLogger("exdnet.live")
@@ -148,19 +149,21 @@ class Outlet:
         assert process.stdin
         form = "mpegts" if self._sink.command else "nut"
         with process.stdin, av.open(_Pipe(process.stdin), "w", format=form, options={"flush_packets": "1"}) as writer:
-            copies = {stream.index: writer.add_stream_from_template(stream) for stream in self._streams}
+            copies = {stream.index: _like(writer, stream) for stream in self._streams}
             started = False
             for packet in packets:
                 started = started or (packet.stream.type == "video" and packet.is_keyframe)
                 if started:
                     writer.mux(_copied(packet, copies[packet.stream.index]))
+                    process.stdin.flush()
                     self._written += 1
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._where = self._url()
         sink, environment = self._sink, os.environ | {"EXDNET_SINK": self._where}
+        rate = {RATE: str(self._streams[0].average_rate or 30)} if sink.format == Y4M else {}
         command = sink.command or (
-            sys.executable, "-m", "exdnet_plugin.live.publish", sink.format, json.dumps(dict(sink.options)),
+            sys.executable, "-m", "exdnet_plugin.live.publish", sink.format, json.dumps({**sink.options, **rate}),
         )  # fmt: skip
         self._opened += 1
         self._figures.sinks_up[sink.shown] = bool(sink.command)  # a stranger's command does not tell
@@ -204,6 +207,16 @@ class _Pipe:
 
     def __init__(self, stream: Any) -> None:
         self.write = stream.write
+
+
+def _like(writer: OutputContainer, stream: Any) -> Stream:
+    """A stream for the packets of another. That of raw frames is told its format anew: a template loses it."""
+    if stream.codec_context.name != "rawvideo":
+        return cast(Stream, writer.add_stream_from_template(stream))
+    raw = writer.add_stream("rawvideo", rate=stream.average_rate)
+    raw.width, raw.height, raw.pix_fmt = stream.width, stream.height, stream.pix_fmt
+    raw.codec_context.time_base, raw.codec_context.color_range = stream.time_base, stream.codec_context.color_range
+    return raw
 
 
 def _copied(packet: Packet[Any], stream: Stream) -> Packet[Any]:

@@ -11,27 +11,33 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import av
 from av.bitstream import BitStreamFilterContext
+from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 
-READY = "ready"
-# A sound that stops must not hold pictures back: FFmpeg's muxers wait for both, 10 s by default.
-_AT_ONCE = {"max_interleave_delta": "200000", "flush_packets": "1"}
+READY, Y4M, RATE = "ready", "yuv4mpegpipe", "rate"
+# Sound must not hold pictures back: FFmpeg's muxers wait for both, 10 s by default; so, the time of a picture.
+_AT_ONCE = {"max_interleave_delta": "1", "flush_packets": "1"}
 _IN_BAND = frozenset({"mpegts", "hls", "rtsp"})  # receivers join in the middle: each keyframe tells its parameters
 
 
 def publish(url: str, name: str, options: dict[str, str]) -> None:
     """Copy all that comes in to a sink, until it ends."""
     look = {"probesize": "32768", "fpsprobesize": "0"}
+    rate = Fraction(options.pop(RATE, "30"))
     with (
         av.open("pipe:0", "r", format="nut", options=look) as source,
         av.open(url, "w", format=name, options=_AT_ONCE | options) as sink,
     ):
+        if name == Y4M:
+            _write_frames(source, sink, rate)
+            return
         copies = {stream.index: sink.add_stream_from_template(stream) for stream in source.streams}
         sink.start_encoding()
         print(READY, file=sys.stderr, flush=True)
@@ -43,6 +49,20 @@ def publish(url: str, name: str, options: dict[str, str]) -> None:
             for made in repeat(packet) if packet.stream.type == "video" else [packet]:
                 made.stream = copy
                 sink.mux(made)
+
+
+def _write_frames(source: InputContainer, sink: OutputContainer, rate: Fraction) -> None:
+    """y4m, whose writer takes frames instead of packets, at one rate."""
+    video = source.streams.video[0]
+    out = sink.add_stream("wrapped_avframe", rate=rate)
+    out.codec_context.time_base = 1 / rate
+    out.width, out.height, out.pix_fmt = video.width, video.height, video.pix_fmt
+    out.codec_context.color_range = video.codec_context.color_range
+    print(READY, file=sys.stderr, flush=True)
+    for number, frame in enumerate(source.decode(video)):
+        frame.pts, frame.time_base = number, 1 / rate
+        sink.mux(out.encode(frame))
+    sink.mux(out.encode(None))
 
 
 def _repeater(name: str, video: Any, copies: dict[int, Stream]) -> Any:

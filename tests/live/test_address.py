@@ -1,0 +1,86 @@
+"""What users write for sources and sinks, and what is never shown of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from exdnet_plugin import MediaError
+from exdnet_plugin.live import address
+from exdnet_plugin.live.address import hidden, read_sink, read_source
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://admin:s3cret@cam:554/main", "rtsp://***@cam:554/main"),
+        ("rtmp://host/live2/abcd-key", "rtmp://host/live2/***"),
+        ("srt://host:9000?passphrase=s3cret&mode=caller", "srt://host:9000?passphrase=***&mode=caller"),
+        ("https://host/live.m3u8?token=s3cret", "https://host/live.m3u8?token=***"),
+        ("rtsp://a@b:p@ss@cam/x", "rtsp://***@cam/x"),
+        ("udp://@:5000", "udp://@:5000"),
+        ("udp://127.0.0.1:5000?pkt_size=1316", "udp://127.0.0.1:5000?pkt_size=1316"),
+    ],
+)
+def test_secrets_of_an_address_are_hidden(url: str, shown: str) -> None:
+    assert hidden(url) == shown
+    assert "s3cret" not in hidden(url)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("gopher://host/x", "gopher:// is no kind of source; there are http"),
+        ("no_such_file.mp4", "is no file, and no URL"),
+        ("/dev/video99", "there is no such device"),
+        (".", "is a folder"),
+    ],
+)
+def test_a_wrong_source_is_refused(text: str, message: str) -> None:
+    with pytest.raises(MediaError, match=message):
+        read_source(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("gopher://u:s3cret@host/x", r"gopher://\*\*\*@host/x: gopher:// is no kind of sink; there are rtmp"),
+        ("out.xyz", "no video file's name"),
+        ("nowhere/out.mkv", "the folder nowhere does not exist"),
+        ("nowhere/live.m3u8", "the folder nowhere does not exist"),
+    ],
+)
+def test_a_wrong_sink_is_refused(text: str, message: str) -> None:
+    with pytest.raises(MediaError, match=message):
+        read_sink(text)
+
+
+def test_a_recording_that_is_there_is_not_replaced_unless_asked(tmp_path: Path) -> None:
+    (tmp_path / "a.mkv").write_bytes(b"x")
+    with pytest.raises(MediaError, match="is there already"):
+        read_sink(str(tmp_path / "a.mkv"))
+    assert read_sink(str(tmp_path / "a.mkv"), overwrite=True).format == "matroska"
+
+
+def test_segments_are_named_by_their_time(tmp_path: Path) -> None:
+    sink = read_sink(str(tmp_path / "cam.mp4"), segment=60)
+    assert sink.url.endswith("cam-%Y%m%d-%H%M%S.mp4")
+    assert sink.options["segment_time"] == "60"
+
+
+def test_rtsp_is_read_over_the_transport_asked_for() -> None:
+    assert read_source("rtsp://cam/x").options["rtsp_transport"] == "tcp"
+    assert read_source("rtsp://cam/x", transport="udp").options["rtsp_transport"] == "udp"
+
+
+def test_own_options_go_before_ours() -> None:
+    assert read_source("udp://@:5000", options={"probesize": "5000000"}).options["probesize"] == "5000000"
+
+
+def test_srt_goes_through_a_command_or_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(address.shutil, "which", lambda name: name if name == "gst-launch-1.0" else None)
+    assert read_source("srt://host:1").command[0] == "gst-launch-1.0"
+    monkeypatch.setattr(address.shutil, "which", lambda name: None)
+    with pytest.raises(MediaError, match="install ffmpeg"):
+        read_sink("srt://host:1")

@@ -1,0 +1,268 @@
+"""Live streams over real sockets, files and pipes: what goes in comes out brighter, in step, and ends well."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import MakeClip, decode, luma, packets
+from peers import CURVE, Peer, Running, free_port, until
+
+from exdnet_plugin import MediaError, Plugins
+from exdnet_plugin.live.address import read_sink, read_source
+
+SMALL = ("--size", "320x180", "--rate", "25")
+COMMAND = [sys.executable, "-m", "exdnet_plugin.cli.main", "stream"]
+
+
+class Failing:
+    """A processor that fails on every other picture."""
+
+    count = 0
+
+    def open(self, stream: object) -> None:
+        pass
+
+    def process(self, frames, times):
+        Failing.count += 1
+        if Failing.count % 2:
+            raise RuntimeError("out of luck")
+        return frames
+
+    def reset(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("scheme", ["udp", "tcp"])
+def test_a_stream_comes_out_brighter_with_its_sound(scheme: str) -> None:
+    come, go = free_port(), free_port()
+    listens = ("--listen",) if scheme == "tcp" else ()
+    with (
+        Peer("receive", f"{scheme}://127.0.0.1:{go}", *listens) as receiver,
+        Peer("send", f"{scheme}://127.0.0.1:{come}", "--seconds", "30", "--sound", *SMALL, *listens),
+        Running(read_source(f"{scheme}://127.0.0.1:{come}"), [read_sink(f"{scheme}://127.0.0.1:{go}")]),
+    ):
+        until(lambda: len(receiver.pictures) > 60, "no pictures come out")
+    assert np.mean([row["luma"] for row in receiver.pictures[20:]]) > 60, "of about 45"
+    times = [row["time"] for row in receiver.pictures]
+    assert np.diff(times).min() > 0
+    assert any("sound" in row for row in receiver.rows)
+    late = [row["latency"] for row in receiver.pictures[20:]]
+    assert None not in late, "stamps outlive the way"
+
+
+def test_sound_and_pictures_stay_in_step(tmp_path: Path) -> None:
+    """The sender beeps at the start of each second, and a picture's stamp says when it was made."""
+    come, sink = free_port(), tmp_path / "out.mkv"
+    with (
+        Peer("send", f"tcp://127.0.0.1:{come}", "--seconds", "30", "--sound", "--listen", *SMALL),
+        Running(read_source(f"tcp://127.0.0.1:{come}"), [read_sink(str(sink))]) as running,
+    ):
+        until(lambda: running.live.figures.frames_out > 100, "no pictures")
+    with av.open(str(sink)) as container:
+        sound = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+        first = float(container.streams.audio[0].start_time * container.streams.audio[0].time_base)
+    loud = np.flatnonzero(np.abs(sound) > 0.2) / 48000 + first
+    beeps = loud[np.flatnonzero(np.diff(loud, prepend=-1) > 0.5)]
+    frames = decode(sink)
+    first = bar_number(frames[0])
+    assert len(beeps) >= 3
+    for beep in beeps[1:]:
+        at = min(frames, key=lambda frame: abs(frame.time - beep))
+        second = round(beep + first / 25)  # beep b sounds with picture 25 b
+        apart = (25 * second - bar_number(at) + 16) % 32 - 16
+        assert abs(apart) <= 2, f"sound and picture are {apart / 25:g} s apart at {beep:.2f} s"
+
+
+def bar_number(frame: av.VideoFrame) -> int:
+    """Which of the sender's 32 pictures it is, by the bar that moves."""
+    row = frame.to_ndarray(format="gray")[frame.height * 5 // 8].astype(float)
+    left = int(np.argmax(np.convolve(row, np.ones(frame.width // 6), "valid")))
+    return round(left * 32 / (frame.width // 2))
+
+
+def test_one_source_goes_to_several_sinks(make_clip: MakeClip, tmp_path: Path) -> None:
+    source = make_clip("in.mp4", frames=75, rate=25, audio=True)
+    sinks = [read_sink(str(tmp_path / name)) for name in ("a.mkv", "b.mp4", "live.m3u8")]
+    with Running(read_source(str(source)), sinks, drop="never") as running:
+        running.wait()
+    assert running.error is None
+    assert running.report is not None
+    assert running.report.frames == 75
+    for name in ("a.mkv", "b.mp4", "live.m3u8"):
+        assert len(decode(tmp_path / name)) == 75, name
+        assert np.mean(luma(tmp_path / name)) > np.mean(luma(source)) + 20
+        assert packets(tmp_path / name, "audio")
+    playlist = (tmp_path / "live.m3u8").read_text()
+    assert "#EXT-X-ENDLIST" in playlist
+
+
+def test_hls_removes_old_segments(tmp_path: Path) -> None:
+    source = read_source("lavfi:testsrc2=size=64x48:rate=200:duration=60")
+    object.__setattr__(source, "paced", False)
+    playlist = tmp_path / "live.m3u8"
+    with Running(source, [read_sink(str(playlist))], drop="never", chain="null") as running:
+        running.wait(60)
+    assert len(list(tmp_path.glob("*.ts"))) <= 9
+    assert playlist.read_text().count("#EXTINF") <= 6
+
+
+def test_recordings_are_cut_into_files(make_clip: MakeClip, tmp_path: Path) -> None:
+    source = make_clip("in.mp4", frames=150, rate=25)
+    with Running(read_source(str(source)), [read_sink(str(tmp_path / "cam.mkv"), segment=2)], drop="never") as running:
+        running.wait()
+    files = sorted(tmp_path.glob("cam-2*.mkv"))
+    assert len(files) == 3
+    assert sum(len(decode(file)) for file in files) == 150
+
+
+@pytest.mark.parametrize("form", ["y4m", "mpegts", "raw"])
+def test_standard_output_is_a_sink(make_clip: MakeClip, form: str) -> None:
+    source = make_clip("in.mp4", frames=25, size=(64, 48))
+    command = [*COMMAND, str(source), "-", "--pipe-format", form, "--drop", "never", "--chain", CURVE]
+    done = subprocess.run(command, capture_output=True, check=True)
+    if form == "raw":
+        assert len(done.stdout) == 25 * 64 * 48 * 3 // 2
+    else:
+        with av.open(io.BytesIO(done.stdout)) as container:
+            assert sum(1 for _ in container.decode(video=0)) == 25
+    assert b"25 frames" in done.stderr
+
+
+def test_standard_input_is_a_source(make_clip: MakeClip, tmp_path: Path) -> None:
+    source = make_clip("in.ts", frames=25)
+    command = [*COMMAND, "-", str(tmp_path / "out.mkv"), "--drop", "never", "--chain", CURVE]
+    subprocess.run(command, input=source.read_bytes(), check=True, capture_output=True)
+    assert len(decode(tmp_path / "out.mkv")) == 25
+
+
+def test_a_reader_of_the_pipe_that_goes_ends_the_stream(make_clip: MakeClip) -> None:
+    source = make_clip("in.mp4", frames=250)
+    command = [*COMMAND, str(source), "-", "--chain", CURVE]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout
+    process.stdout.read(2000)
+    process.stdout.close()
+    assert process.stderr
+    said = process.stderr.read().decode()
+    assert process.wait(20) == 2
+    assert "standard output has closed the connection" in said
+
+
+def test_sigterm_ends_with_a_recording_that_plays(tmp_path: Path) -> None:
+    sink = tmp_path / "cam.mp4"
+    command = [*COMMAND, "lavfi:testsrc2=size=320x180:rate=25", str(sink), "--chain", CURVE, "--log", "json"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    until(lambda: sink.exists() and sink.stat().st_size > 1000, "no recording")
+    time.sleep(2)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 0, said
+    assert len(decode(sink)) > 25
+    assert "frames in" in said
+
+
+def test_a_processor_that_fails_lets_pictures_pass(tmp_path: Path, make_clip: MakeClip) -> None:
+    source, sink = make_clip("in.mp4", frames=50), tmp_path / "out.mkv"
+    Failing.count = 0
+    plugins = with_failing()
+    options = {"chain": "failing", "quality": "exact", "plugins": plugins, "drop": "never"}
+    with Running(read_source(str(source)), [read_sink(str(sink))], **options) as running:
+        running.wait()
+    assert running.error is None
+    assert len(decode(sink)) == 50
+    assert running.live.figures.unfiltered == 25
+
+
+def test_strict_ends_at_a_processor_that_fails(tmp_path: Path, make_clip: MakeClip) -> None:
+    source, sink = make_clip("in.mp4", frames=50), tmp_path / "out.mkv"
+    Failing.count = 0
+    options = {"chain": "failing", "quality": "exact", "plugins": with_failing(), "strict": True, "drop": "never"}
+    with Running(read_source(str(source)), [read_sink(str(sink))], **options) as running:
+        running.wait()
+    assert isinstance(running.error, RuntimeError)
+
+
+def with_failing() -> Plugins:
+    from exdnet_plugin import hookimpl
+
+    class Module:
+        @hookimpl
+        def register_frame_processors(self, register) -> None:
+            register("failing", Failing)
+
+    plugins = Plugins(discover=False)
+    plugins.add(Module(), "mine")
+    return plugins
+
+
+def test_another_size_gets_black_bars_and_times_go_on(tmp_path: Path) -> None:
+    come, sink = free_port(), tmp_path / "out.mkv"
+    url = f"tcp://127.0.0.1:{come}"
+    with Running(read_source(url), [read_sink(str(sink))]) as running:
+        with Peer("send", url, "--listen", "--seconds", "30", *SMALL):
+            until(lambda: running.live.figures.frames_out > 30, "nothing comes")
+        with Peer("send", url, "--listen", "--seconds", "30", "--size", "320x320", "--rate", "10"):
+            before = running.live.figures.frames_out
+            until(lambda: running.live.figures.frames_out > before + 15, "the source is not taken up again")
+        assert running.live.figures.reconnects >= 1
+    frames = decode(sink)
+    assert {(frame.width, frame.height) for frame in frames} == {(320, 180)}
+    assert np.diff([frame.time for frame in frames]).min() > 0
+    last = frames[-1].to_ndarray(format="gray")
+    assert last[60:, :40].mean() < 20, "bars at the sides"
+    assert last[60:, 100:220].mean() > 40
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        (f"tcp://127.0.0.1:{free_port()}", "refuses the connection"),
+        ("udp://127.0.0.1:{port}", "is silent: nothing came for 1 s"),
+        (f"rtsp://user:s3cret@127.0.0.1:{free_port()}/x", r"rtsp://\*\*\*@127.0.0.1:\d+/x refuses the connection"),
+    ],
+)
+def test_a_source_that_is_not_there_is_one_line(url: str, message: str, tmp_path: Path) -> None:
+    source = read_source(url.format(port=free_port()))
+    with Running(source, [read_sink(str(tmp_path / "out.mkv"))], reconnect=False) as running:
+        running.wait()
+    assert isinstance(running.error, MediaError)
+    assert re.search(message, str(running.error)), running.error
+    assert "s3cret" not in str(running.error)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_video_is_told_and_tried_again(tmp_path: Path) -> None:
+    port = free_port()
+    source = read_source(f"udp://127.0.0.1:{port}")
+    with (
+        Running(source, [read_sink(str(tmp_path / "out.mkv"))]) as running,
+        socket.socket(type=socket.SOCK_DGRAM) as one,
+    ):
+        stop = time.monotonic() + 3
+        while time.monotonic() < stop:
+            one.sendto(os.urandom(1316), ("127.0.0.1", port))
+            time.sleep(0.002)
+        with Peer("send", f"udp://127.0.0.1:{port}?pkt_size=1316", "--seconds", "20", *SMALL):
+            until(lambda: running.live.figures.frames_out > 10, "real video is not taken up behind garbage")
+
+
+def test_a_wrong_encoder_option_is_told(make_clip: MakeClip, tmp_path: Path) -> None:
+    source = make_clip("in.mp4")
+    command = [*COMMAND, str(source), str(tmp_path / "out.mkv"), "--option", "presset=slow"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "has no option 'presset'" in done.stderr.splitlines()[-1]

@@ -1,0 +1,81 @@
+"""What can be watched of a live stream from outside."""
+
+from __future__ import annotations
+
+import json
+import socket
+import urllib.error
+import urllib.request
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from exdnet_plugin import MediaError
+from exdnet_plugin.live import watch
+from exdnet_plugin.live.figures import Figures
+from exdnet_plugin.live.watch import watched
+
+
+def figures() -> Figures:
+    made = Figures()
+    made.frames_in, made.level, made.source_up = 12, "realtime", True
+    made.sinks_up["udp://x"] = False
+    made.drop("late", 3)
+    for latency in (0.01, 0.05, 0.05, 3.0):
+        made.out(latency)
+    return made
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_prometheus_reads_the_figures() -> None:
+    with watched(figures(), 0) as port:
+        code, text = get(port, "/metrics")
+    assert code == 200
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert samples["exdnet_frames_in_total",] == 12
+    assert samples["exdnet_frames_out_total",] == 4
+    assert samples["exdnet_dropped_total", "late"] == 3
+    assert samples["exdnet_latency_seconds_bucket", "0.06"] == 3
+    assert samples["exdnet_latency_seconds_count",] == 4
+    assert samples["exdnet_quality_level", "realtime"] == 1
+    assert samples["exdnet_sink_up", "udp://x"] == 0
+
+
+def test_health_tells_a_stream_that_gives_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = figures()
+    with watched(made, 0) as port:
+        code, text = get(port, "/health")
+        assert code == 200
+        assert json.loads(text)["latency_p50_ms"] == 50
+        monkeypatch.setattr(watch, "SILENT_MOST", 0.0)
+        assert get(port, "/health")[0] == 503
+        assert get(port, "/other")[0] == 404
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(MediaError, match=f"127.0.0.1:{port}.*choose another port"), watched(figures(), port):
+            pass
+
+
+def test_without_a_port_nothing_is_served() -> None:
+    with watched(figures(), None) as port:
+        assert port is None
+
+
+def test_the_line_tells_who_is_away() -> None:
+    line = figures().line()
+    assert "udp://x is away" in line
+    assert "3 dropped" in line
