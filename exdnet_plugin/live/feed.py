@@ -23,7 +23,7 @@ from exdnet_plugin.pipeline.channel import Channel
 from exdnet_plugin.stream_info import StreamInfo
 
 log = logging.getLogger("exdnet.live")
-FIRST_PAUSE, LONGEST_PAUSE, JITTER = 0.25, 2.0, 0.2  # seconds; the jitter is a share of it
+FIRST_PAUSE, LONGEST_PAUSE, JITTER = 0.25, 1.0, 0.2  # seconds; the jitter is a share of it
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,10 @@ from exdnet_plugin.live.address import read_sink, read_source
 
 SMALL = ("--size", "320x180", "--rate", "25", "--listen")
 KILLS, WITHIN = 10, 3.0  # seconds after the peer is back
+
+
+def more_than(receiver: Peer, count: int) -> bool:
+    return len(receiver.pictures) > count
 
 
 def held() -> tuple[int, int, int]:
@@ -46,8 +51,9 @@ def test_either_peer_killed_ten_times_and_output_resumes() -> None:
                     time.sleep(0.5)
                     sender = back = Peer("send", come, "--sound", *options)
                 seen = len(receiver.pictures)
-                until(lambda seen=seen: len(receiver.pictures) > seen, f"nothing after kill {kill}")
+                until(partial(more_than, receiver, seen), f"nothing after kill {kill}")
                 waited.append(receiver.pictures[seen]["at"] - back.opened)
+                until(partial(more_than, receiver, seen + 3), f"it stops again after kill {kill}")
                 if kill % 2:
                     sizes.append((*held(), resident()))
             times = [row["time"] for row in receiver.pictures]
