@@ -52,6 +52,14 @@ class Exdnet(GstBase.BaseTransform):
         blurb="Frame processors as `exdnet enhance --chain` takes them, e.g. exdnet=strength=0.8",
     )
     device = GObject.Property(type=str, default="auto", nick="Device", blurb="auto, cpu, cuda or cuda:N")
+    strength = GObject.Property(
+        type=float,
+        default=1.0,
+        minimum=0.0,
+        maximum=1.0,
+        nick="Strength",
+        blurb="Of the chain exdnet: 0 leaves the picture, 1 is the network's result",
+    )
     quality = GObject.Property(
         type=str,
         default="exact",
@@ -113,7 +121,7 @@ class Exdnet(GstBase.BaseTransform):
         known = isinstance(error, ValueError) or type(error).__module__ == "exdnet_plugin.errors"
         text = str(error) if known else f"{type(error).__name__}: {error}"
         failure = GLib.Error.new_literal(Gst.stream_error_quark(), f"exdnet: {text}", Gst.StreamError.FAILED)
-        debug = "chain {!r}, device {!r}, quality {!r}".format(*self._wanted())
+        debug = f"chain {self.chain!r}, strength {self.strength:g}, device {self.device!r}, quality {self.quality!r}"
         if not known:
             debug = "".join([debug, "\n", *traceback.format_exception(error)])
         self.post_message(Gst.Message.new_error(self, failure, debug))
@@ -146,8 +154,17 @@ class Exdnet(GstBase.BaseTransform):
         for note in self._filter.notes:
             Gst.warning(f"exdnet: {note}")
 
-    def _wanted(self) -> tuple[Any, Any, Any]:
-        return self.chain, self.device, self.quality
+    def _wanted(self) -> tuple[str, str, str]:
+        """The chain, with the strength in it, device and quality as the properties are now."""
+        chain = str(self.chain)
+        if self.strength != 1:
+            if chain != "exdnet":
+                raise ValueError(
+                    f"strength {self.strength:g} is of the chain exdnet alone, and the chain is {chain!r}: "
+                    "write it there, as chain=exdnet=strength=0.8,..."
+                )
+            chain = f"exdnet=strength={self.strength:g}"
+        return chain, str(self.device), str(self.quality)
 
     def _close(self) -> None:
         opened, self._filter, self._opened_with = self._filter, None, None

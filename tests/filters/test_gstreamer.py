@@ -31,6 +31,7 @@ class Case(NamedTuple):
     pixel_format: str
     color: ColorFacts
     chain: str
+    properties: str | None = None  # that ask for the chain, where it is not named
 
 
 CASES = [
@@ -44,7 +45,8 @@ CASES = [
         "format=I420_10LE,colorimetry=bt2020,chroma-site=mpeg2",
         "yuv420p10le",
         ColorFacts("bt2020nc", "bt2020", "bt2020-12", "limited", "left"),
-        "exdnet",
+        "exdnet=strength=0.5",
+        "strength=0.5",
     ),
     Case(
         "format=NV12,colorimetry=(string)1:3:5:1,chroma-site=mpeg2",
@@ -143,7 +145,7 @@ def recorded(environment: dict[str, str], tmp_path_factory: pytest.TempPathFacto
         f"videotestsrc num-buffers={FRAMES} pattern=smpte ! "
         f"video/x-raw,{case.caps},width={WIDTH},height={HEIGHT},framerate=25/1 ! tee name=t{index} "
         f"t{index}. ! queue ! filesink location={folder}/{case.pixel_format}.in "
-        f"t{index}. ! queue ! exdnet chain={case.chain} device=cpu ! "
+        f"t{index}. ! queue ! exdnet {case.properties or f'chain={case.chain}'} device=cpu ! "
         f"video/x-raw,{case.caps} ! filesink location={folder}/{case.pixel_format}.out"
         for index, case in enumerate(CASES)
     ]
@@ -166,10 +168,19 @@ def test_the_element_gives_what_open_filter_gives(recorded: Path, case: Case) ->
             assert np.abs(source[0].astype(int) - result[0]).mean() > 3 * code, "the frame was not touched"
 
 
-def test_a_wrong_property_ends_the_pipeline_with_one_line(environment: dict[str, str]) -> None:
-    done = launch("videotestsrc num-buffers=3 ! exdnet chain=nope ! fakesink", environment)
+@pytest.mark.parametrize(
+    ("properties", "message"),
+    [
+        ("chain=nope", "exdnet: unknown processor 'nope'; there are"),
+        ("chain=null strength=0.5", "exdnet: strength 0.5 is of the chain exdnet alone, and the chain is 'null'"),
+    ],
+)
+def test_a_wrong_property_ends_the_pipeline_with_one_line(
+    environment: dict[str, str], properties: str, message: str
+) -> None:
+    done = launch(f"videotestsrc num-buffers=3 ! exdnet {properties} ! fakesink", environment)
     assert done.returncode != 0
-    assert "exdnet: unknown processor 'nope'; there are" in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
