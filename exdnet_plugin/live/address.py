@@ -233,16 +233,19 @@ def _whole_at_any_time(path: Path) -> dict[str, str]:
     return fragments if path.suffix.lower() in (".mp4", ".m4v", ".mov") else {}
 
 
+_SOON = ("-fflags", "nobuffer", "-probesize", "500000", "-analyzeduration", "500000")
+
+
 def _srt_reader(url: str) -> tuple[str, ...]:
     return _srt(
-        ("ffmpeg", "-v", "error", "-i", url, "-c", "copy", "-f", "mpegts", "-flush_packets", "1", "-"),
+        ("ffmpeg", "-v", "error", *_SOON, "-i", url, "-c", "copy", "-f", "mpegts", "-flush_packets", "1", "-"),
         ("gst-launch-1.0", "-q", "srtsrc", f"uri={url}", "!", "fdsink"),
     )
 
 
 def _srt_writer(url: str) -> tuple[str, ...]:
     return _srt(
-        ("ffmpeg", "-v", "error", "-f", "mpegts", "-i", "-", "-c", "copy", "-f", "mpegts", url),
+        ("ffmpeg", "-v", "error", *_SOON, "-f", "mpegts", "-i", "-", "-c", "copy", "-f", "mpegts", url),
         ("gst-launch-1.0", "-q", "fdsrc", "!", "srtsink", f"uri={url}"),
     )
 
