@@ -24,6 +24,16 @@ def test_an_example_brightens_a_clip(make_clip: MakeClip, tmp_path: Path, name: 
     assert len(luma(sink)) == 6
 
 
+def test_a_camera_becomes_hls(make_clip: MakeClip, tmp_path: Path) -> None:
+    source, playlist = make_clip("in.mp4", frames=100, rate=25, audio=True), tmp_path / "live.m3u8"
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "rtsp_to_hls.py", source, playlist], capture_output=True, text=True, check=True
+    )
+    assert "frames," in done.stdout.splitlines()[-1]
+    assert len(luma(playlist)) > 30
+    assert np.mean(luma(playlist)) > np.mean(luma(source)) + 30
+
+
 def test_the_example_plugin_works_once_installed(tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "--target", tmp_path, EXAMPLES / "warm_plugin"], check=True)

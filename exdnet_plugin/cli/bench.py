@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-CASES = ("network", "pipeline", "memory", "flicker")
+CASES = ("network", "pipeline", "memory", "flicker", "live")
+How = dict[str, Any]
 
 
 @click.command(short_help="Measure speed, memory and flicker on this machine.")
@@ -20,15 +21,14 @@ CASES = ("network", "pipeline", "memory", "flicker")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
 @click.option("--runs", type=click.IntRange(1), default=3, show_default=True, help="Timed runs of each network case.")
 @click.option("--bursts", type=click.Path(path_type=Path), help="LOL's folder, for flicker on its static bursts.")
+@click.option("--seconds", type=click.FloatRange(5), default=30, show_default=True, help="How long `live` is measured.")
 @click.option("--json", "report", type=click.Path(path_type=Path), help="Write the results here.")
-def bench(
-    cases: tuple[str, ...], sizes: tuple[str, ...], device: str, runs: int, bursts: Path | None, report: Path | None
-) -> None:
-    """Measure CASEs, all by default: network, pipeline, memory, flicker.
+def bench(cases: tuple[str, ...], sizes: tuple[str, ...], device: str, report: Path | None, **how: Any) -> None:
+    """Measure CASEs, all by default: network, pipeline, memory, flicker, live.
 
     network: the plain training form against `--quality exact` by each engine, and `realtime`. pipeline: a file's
     wall time against its slowest stage alone. memory: peak at 4K, and early and late in a long file. flicker: luma
-    change on static noisy footage.
+    change on static noisy footage. live: latency of `exdnet stream` from a sender's picture to a receiver's.
     """
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.benchmarks import machine
@@ -42,22 +42,22 @@ def bench(
     results: dict[str, Any] = {"machine": machine.facts()}
     where = resolve_device(device)
     for case in cases or CASES:
-        results[case] = _MEASURES[case](sizes, where, runs, bursts)
+        results[case] = _MEASURES[case](sizes, where, how)
         click.echo(json.dumps({case: results[case]}, indent=2))
     if report:
         report.write_text(json.dumps(results, indent=2) + "\n")
         click.echo(f"{report}")
 
 
-def _network(sizes: tuple[str, ...], device: str, runs: int, _: Path | None) -> list[dict[str, Any]]:
+def _network(sizes: tuple[str, ...], device: str, how: How) -> list[dict[str, Any]]:
     from exdnet_plugin.benchmarks.network import speed
     from exdnet_plugin.exdnet.engines import Engine, choose_engine
 
     engines: list[Engine] = ["native", "torch"] if choose_engine("auto", device) == "native" else ["torch"]
-    return [speed(size, device, runs, engines) for size in sizes]
+    return [speed(size, device, how["runs"], engines) for size in sizes]
 
 
-def _pipeline(_: tuple[str, ...], device: str, __: int, ___: Path | None) -> list[dict[str, Any]]:
+def _pipeline(_: tuple[str, ...], device: str, __: How) -> list[dict[str, Any]]:
     from exdnet_plugin.benchmarks.pipeline import WAIT, Waiting, overlap
 
     light = "kornia=op=enhance.adjust_gamma:gamma=0.5"
@@ -68,23 +68,35 @@ def _pipeline(_: tuple[str, ...], device: str, __: int, ___: Path | None) -> lis
     ]
 
 
-def _memory(_: tuple[str, ...], __: str, ___: int, ____: Path | None) -> dict[str, Any]:
+def _memory(_: tuple[str, ...], __: str, ___: How) -> dict[str, Any]:
     from exdnet_plugin.benchmarks.network import peak_memory
     from exdnet_plugin.benchmarks.pipeline import memory
 
     return {"long file": memory(2000), "one frame": [peak_memory(size) for size in ("1080p", "4K")]}
 
 
-def _flicker(_: tuple[str, ...], __: str, ___: int, bursts: Path | None) -> dict[str, Any]:
+def _flicker(_: tuple[str, ...], __: str, how: How) -> dict[str, Any]:
     from exdnet_plugin.benchmarks import flicker
 
+    bursts = how["bursts"]
     found = {"generated static clip": flicker.table([flicker.generated()])}
     return found | ({"LOL static bursts": flicker.table(flicker.bursts(bursts))} if bursts else {})
 
 
-_MEASURES: dict[str, Callable[[tuple[str, ...], str, int, Path | None], Any]] = {
+def _live(_: tuple[str, ...], __: str, how: How) -> list[dict[str, Any]]:
+    from exdnet_plugin.benchmarks.live import glass_to_glass
+
+    return [
+        glass_to_glass((1280, 720), how["seconds"]),
+        glass_to_glass((1280, 720), how["seconds"], sound=True),
+        glass_to_glass((1280, 720), how["seconds"], "--chain", "null"),
+    ]
+
+
+_MEASURES: dict[str, Callable[[tuple[str, ...], str, How], Any]] = {
     "network": _network,
     "pipeline": _pipeline,
     "memory": _memory,
     "flicker": _flicker,
+    "live": _live,
 }

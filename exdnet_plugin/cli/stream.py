@@ -60,7 +60,8 @@ def stream(source: str, sinks: tuple[str, ...], **asked: Any) -> None:
 
     A source is a URL (rtsp, rtmp, udp, rtp, tcp, http with HLS, srt), a camera (/dev/video0), `screen`, a file at its
     own pace, or `-`. A sink is a URL (rtmp, rtsp, udp, tcp, srt), NAME.m3u8 for HLS, a file to record to, or `-`. What
-    goes away is opened again until Ctrl-C or SIGTERM ends the stream; recordings are whole then.
+    goes away is opened again until Ctrl-C or SIGTERM ends the stream; recordings are whole then. `env:NAME` takes an
+    address, which may hold a password, from the environment: arguments are seen by everyone.
 
     \b
     exdnet stream rtsp://camera/main live.m3u8
@@ -104,14 +105,14 @@ def _made(source: str, sinks: tuple[str, ...], asked: dict[str, Any]) -> LiveStr
     taken = ("chain", "device", "quality", "drop", "patience", "reconnect", "strict", "sound")
     return LiveStream(
         read_source(
-            source,
+            _told(source),
             transport=asked["rtsp_transport"],
             form=asked["source_format"],
             sound=asked["sound"],
             options=own,
         ),
         [
-            read_sink(sink, form=asked["pipe_format"], segment=asked["segment"], overwrite=asked["overwrite"])
+            read_sink(_told(sink), form=asked["pipe_format"], segment=asked["segment"], overwrite=asked["overwrite"])
             for sink in sinks
         ],
         LiveOptions(
@@ -120,3 +121,13 @@ def _made(source: str, sinks: tuple[str, ...], asked: dict[str, Any]) -> LiveStr
             **{name: asked[name] for name in taken},
         ),
     )
+
+
+def _told(address: str) -> str:
+    """The address itself, or that in the environment."""
+    if not address.startswith("env:"):
+        return address
+    name = address.removeprefix("env:")
+    if name not in os.environ:
+        raise ValueError(f"{address}: there is no variable {name} in the environment; set it to the address")
+    return os.environ[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -266,3 +267,40 @@ def test_a_wrong_encoder_option_is_told(make_clip: MakeClip, tmp_path: Path) -> 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "has no option 'presset'" in done.stderr.splitlines()[-1]
+
+
+def test_an_address_comes_from_the_environment(make_clip: MakeClip, tmp_path: Path) -> None:
+    source, sink = make_clip("in.mp4"), tmp_path / "out.mkv"
+    command = [*COMMAND, "env:CAMERA", str(sink), "--drop", "never", "--chain", "null"]
+    subprocess.run(command, env=os.environ | {"CAMERA": str(source)}, check=True, capture_output=True)
+    assert decode(sink)
+    done = subprocess.run([*COMMAND, "env:NOTHING", "x.mkv"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "there is no variable NOTHING in the environment" in done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("Xvfb"), reason="Xvfb is not installed, so there is no screen to take")
+def test_a_screen_is_a_source(tmp_path: Path) -> None:
+    display, sink = ":77", tmp_path / "out.mkv"
+    server = subprocess.Popen(["Xvfb", display, "-screen", "0", "320x240x24"], stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: Path("/tmp/.X11-unix/X77").exists(), "Xvfb does not start")
+        source = read_source(f"screen:{display}", options={"video_size": "320x240"})
+        with Running(source, [read_sink(str(sink))]) as running:
+            until(lambda: running.live.figures.frames_out > 10, "the screen gives no pictures")
+    finally:
+        server.kill()
+        server.wait()
+    assert len(decode(sink)) > 5
+
+
+def test_a_budget_of_latency_brings_quality_down(tmp_path: Path) -> None:
+    source = read_source("lavfi:testsrc2=size=1280x720:rate=30")
+    sinks = [read_sink(str(tmp_path / "out.mkv"))]
+    with Running(source, sinks, chain="exdnet", quality="exact", latency=0.15) as running:
+        figures = running.live.figures
+        until(lambda: figures.level != "exact", "quality stays though latency is over its budget", 40)
+        until(lambda: figures.frames_out > 60, "pictures do not flow")
+    assert figures.changes
+    assert figures.dropped["filter too slow"] + figures.dropped["late"] > 0
+    assert figures.unfiltered == 0
