@@ -96,6 +96,34 @@ def test_realtime_is_near_exact_on_a_dark_picture() -> None:
     assert psnr(*as_tensors) > 25
 
 
+class Counting(Identity):
+    """Counts the frames it is given, and brightens them."""
+
+    count = 0
+
+    def process(self, frames, times):
+        self.count += 1
+        return super().process(frames, times) ** 0.5
+
+
+def test_transforms_are_kept_for_a_moment_while_the_picture_stays_alike() -> None:
+    picture, processor = planes_of("yuv420p", (120, 200)), Counting()
+    other = [255 - plane for plane in picture]
+    with open_filter(StreamInfo(200, 120, "yuv420p"), chain=[processor], quality="realtime") as opened:
+        opened.refresh = 0.1
+        first = opened(picture, 0.0)
+        again = opened(picture, 0.05)
+        assert processor.count == 1
+        assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+        opened(other, 0.07)
+        assert processor.count == 2, "another picture is fitted anew at once"
+        opened(other, 0.2)
+        assert processor.count == 3, "and the same one after the moment"
+        opened.refresh = 0.0
+        opened(other, 0.21)
+        assert processor.count == 4
+
+
 def test_floats_are_refused() -> None:
     with pytest.raises(ValueError, match="quality realtime takes uint8 or uint16"):
         enhance_image(np.zeros((8, 8, 3), np.float32), quality="realtime")
