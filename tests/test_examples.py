@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -117,3 +120,26 @@ def test_a_capture_that_is_not_open_is_refused() -> None:
 
     with pytest.raises(ValueError, match="the capture is not open"):
         next(enhanced(FakeCapture([])))
+
+
+def test_the_preview_example_shows_a_source_before_and_after(make_clip: MakeClip) -> None:
+    aiohttp = pytest.importorskip("aiohttp")
+
+    async def sizes(address: str) -> tuple[int, int]:
+        """Bytes of a picture before and after."""
+        async with aiohttp.ClientSession() as client, client.ws_connect(f"{address}socket") as socket:
+            while isinstance(message := (await socket.receive(timeout=20)).data, str):
+                pass
+        header = json.loads(message[4 : 4 + int.from_bytes(message[:4])])
+        return header["before"], len(message) - 4 - int.from_bytes(message[:4]) - header["before"]
+
+    command = [sys.executable, EXAMPLES / "camera_to_browser.py", make_clip("in.mp4", frames=24)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            before, after = asyncio.run(sizes(process.stdout.readline().removeprefix("open ").strip()))
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert after > before, "what is bright has more to tell"
+        assert process.stdout.read().startswith("the last picture, 96x64, ")
+    assert process.returncode == 0

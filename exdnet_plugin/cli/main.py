@@ -15,6 +15,7 @@ from exdnet_plugin.errors import ExdnetError
 _COMMANDS = {
     "enhance": "Brighten video files and photos.",
     "stream": "Brighten a live stream.",
+    "preview": "Before and after in the browser.",
     "demo": "Make a dark clip and brighten it.",
     "pipe": "Brighten raw video between two FFmpeg commands.",
     "evaluate": "PSNR, SSIM and colour over paired folders.",
