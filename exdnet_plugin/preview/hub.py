@@ -109,6 +109,7 @@ class Hub:
         player = session.player
         return {
             "kind": "state",
+            "number": session.number,
             "title": player.title if player else "",
             "duration": player.duration if player else None,
             "still": bool(player and player.still),
@@ -209,6 +210,7 @@ class Hub:
 def _header(shot: Shot, latency: float) -> dict[str, Any]:
     return {
         "kind": "picture",
+        "number": shot.number,
         "time": shot.time,
         "latency": latency,
         "source": shot.source,

@@ -40,6 +40,7 @@ class Shot:
         source: width and height that the source has, upright.
         time: seconds of the source.
         arrived: when it came, by the monotonic clock.
+        number: of the source, as the session counts them.
     """
 
     before: av.VideoFrame
@@ -49,6 +50,7 @@ class Shot:
     source: tuple[int, int]
     time: float
     arrived: float
+    number: int = 0
 
 
 class Shrinker:

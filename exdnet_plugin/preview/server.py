@@ -8,7 +8,8 @@ import secrets
 import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from aiohttp import web
@@ -88,17 +89,31 @@ async def serve(
     """
     token = None if is_loopback(host) else secrets.token_urlsafe(24)
     context = _tls(certificate) if certificate else None
-    ended, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: loop.call_soon_threadsafe(ended.set))
     runner = web.AppRunner(make_app(session, source, token=token), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         taken = await _listen(runner, host, port, context)
-        ready(f"{'https' if context else 'http'}://{_reachable(host)}:{taken}/{f'?token={token}' if token else ''}")
-        await ended.wait()
+        address = f"{'https' if context else 'http'}://{_reachable(host)}:{taken}/{f'?token={token}' if token else ''}"
+        with _asked_to_end() as ended:
+            await asyncio.to_thread(ready, address)  # a browser that is opened may take its time
+            await ended.wait()
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def _asked_to_end() -> Iterator[asyncio.Event]:
+    """Set at Ctrl-C or SIGTERM; the handlers of before are put back."""
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    before = {
+        number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(ended.set))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int, context: ssl.SSLContext | None) -> int:

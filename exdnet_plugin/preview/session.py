@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+import av
+
 from exdnet_plugin.api import open_filter
 from exdnet_plugin.errors import ExdnetError
 from exdnet_plugin.frame_filter import FrameFilter, Quality
@@ -95,6 +97,7 @@ class Session:
     Attributes:
         home: the source that was given.
         player: what is played now.
+        number: counts what was played, so that a picture can be told from those of another source.
         settings: what pictures are filtered with now.
         shot: the newest picture.
         paused: whether the picture stands.
@@ -106,6 +109,7 @@ class Session:
         self.home, self.settings = player, settings or Settings()
         self.settings.open(StreamInfo(64, 64), self.settings.quality).close()
         self.player: Player | None = None
+        self.number = 0
         self.shot: Shot | None = None
         self.paused = False
         self.changed: Callable[[], None] = _nobody
@@ -147,7 +151,7 @@ class Session:
             self._inbox.put(None)
             self.shot, self.paused = None, False
             self._broken = self._ended = ""
-            self.player = player
+            self.player, self.number = player, self.number + 1
             if player:
                 player.pause(False)
                 player.start(lambda picture: self._take(player, picture), lambda why: self._end(player, why))
@@ -165,11 +169,11 @@ class Session:
             self.changed()
 
     def _work(self) -> None:
-        played: Player | None = None
+        played = 0
         for picture in self._inbox:
-            player = self.player
-            if player and player is not played:
-                played = player
+            player, number = self.player, self.number
+            if player and number != played:
+                played = number
                 self._filter.close()
                 self._shrinker, self._filter = self._fresh(player.pixel_aspect)
             try:
@@ -177,8 +181,9 @@ class Session:
                 self._broken = ""
             except Exception as error:  # noqa: BLE001 - a plugin's processor may raise anything; the page tells it
                 shot, self._broken = None, _line(error)
-            if shot and player is self.player:
-                self.shot = shot
+            with self._switching:
+                if shot and number == self.number:
+                    self.shot = replace(shot, number=number)
             self.changed()
         self._filter.close()
 
@@ -189,30 +194,38 @@ class Session:
     def _shot(self, picture: Picture | None) -> Shot | None:
         """The picture before and after, with what is wanted now."""
         wanted, before = self._wanted, self._shrinker(picture) if picture else None
+        after = None
         if wanted is not self._tried:
             self._tried = wanted
-            self._try(wanted, before)
+            after = self._tried_on(before, wanted)
         if before is None:
             return None
-        after, color = _twin(before), before.info.color
-        self._filter(after, self.settings.quality)
-        jpegs = self._jpeg(before.frame, color), self._jpeg(after.frame, color)
-        return Shot(before.frame, after.frame, jpegs, color, self._shrinker.source, before.time, before.arrived)
+        after, color = after or self._filtered(before, self._filter, self.settings), before.info.color
+        jpegs = self._jpeg(before.frame, color), self._jpeg(after, color)
+        return Shot(before.frame, after, jpegs, color, self._shrinker.source, before.time, before.arrived)
 
-    def _try(self, wanted: Settings, picture: Picture | None) -> None:
-        """Take other settings once they have filtered a picture; else the old ones stay."""
+    @staticmethod
+    def _filtered(picture: Picture, through: LiveFilter, settings: Settings) -> av.VideoFrame:
+        after = replace(picture, frame=copied(picture.frame))
+        through(after, settings.quality)
+        return after.frame
+
+    def _tried_on(self, picture: Picture | None, wanted: Settings) -> av.VideoFrame | None:
+        """Take other settings once they have filtered a picture, and that picture; else the old ones stay, and None."""
         same_chain = wanted.chain == self.settings.chain
         fresh = self._filter if same_chain else LiveFilter(wanted.open, Figures(), strict=True)
         try:
             wanted.open(StreamInfo(64, 64), wanted.quality).close()
-            if picture:
-                fresh(_twin(picture), wanted.quality)
+            after = self._filtered(picture, fresh, wanted) if picture else None
         except Exception as error:  # noqa: BLE001 - a plugin's processor may raise anything; the page tells it
             self.refused = Refusal(wanted.chain, _line(error))
-            return
+            if not same_chain:
+                fresh.close()
+            return None
         if not same_chain:
             self._filter.close()
         self._filter, self.settings, self.refused = fresh, wanted, Refusal()
+        return after
 
     def __enter__(self) -> Session:
         self._worker.start()
@@ -227,10 +240,6 @@ class Session:
 
 def _nobody() -> None:
     """Nobody listens."""
-
-
-def _twin(picture: Picture) -> Picture:
-    return replace(picture, frame=copied(picture.frame))
 
 
 def _line(error: Exception) -> str:

@@ -41,6 +41,13 @@ def served(clip: Path) -> Iterator[Served]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def standing() -> Iterator[Served]:
+    """One for tests that leave it as it is."""
+    with Served("lavfi:testsrc2=size=64x48:rate=10", chain="null") as running:
+        yield running
+
+
 def run(look: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(asyncio.wait_for(look(), 30))
 
@@ -50,10 +57,10 @@ async def status(url: str, **headers: str) -> int:
         return response.status
 
 
-def test_pages_forbid_every_other_origin(served: Served) -> None:
+def test_pages_forbid_every_other_origin(standing: Served) -> None:
     async def look() -> None:
         for name in ("", "page.css", "page.js", "icon.svg", "nothing"):
-            async with ClientSession() as client, client.get(served.url + name) as response:
+            async with ClientSession() as client, client.get(standing.url + name) as response:
                 assert response.status == (404 if name == "nothing" else 200)
                 policy = response.headers["Content-Security-Policy"]
                 assert policy.startswith("default-src 'none'; script-src 'self'")
@@ -79,14 +86,14 @@ def test_pages_forbid_every_other_origin(served: Served) -> None:
         ({"Origin": "null"}, 403),
     ],
 )
-def test_loopback_takes_no_foreign_host_or_origin(served: Served, headers: dict[str, str], expected: int) -> None:
-    given = {name: value.format(port=served.port) for name, value in headers.items()}
+def test_loopback_takes_no_foreign_host_or_origin(standing: Served, headers: dict[str, str], expected: int) -> None:
+    given = {name: value.format(port=standing.port) for name, value in headers.items()}
 
     async def look() -> None:
-        assert await status(served.url, **given) == expected
+        assert await status(standing.url, **given) == expected
         if expected == 403:
             with pytest.raises(WSServerHandshakeError, match="403"):
-                async with served.page(headers=given):
+                async with standing.page(headers=given):
                     pass
 
     run(look)
@@ -199,7 +206,10 @@ def test_settings_act_while_it_is_paused(served: Served) -> None:
         async with served.page() as page:
             await page.say("pause", True)
             await page.until(paused=True)
-            header, _, bright = await page.picture()
+            await page.say("seek", 0.5)
+            while (seen := await page.picture())[0]["time"] != pytest.approx(0.5, abs=0.02):
+                pass
+            header, _, bright = seen
             await page.say("set", {"chain": "exdnet=strength=0.2", "quality": "exact"})
             await page.until(chain="exdnet=strength=0.2", quality="exact")
             later = await page.picture_of(lambda _, after: after.mean() < bright.mean() - 10)
@@ -252,14 +262,14 @@ def test_a_snapshot_is_a_png(served: Served, name: str) -> None:
     ["nonsense", "[]", '{"a": 1, "b": 2}', '{"fly": 1}', '{"seek": "1"}', '{"seek": NaN}', '{"pause": 1}',
      '{"set": {"chain": "exdnet", "quality": "best"}}', '{"snapshot": "x"}', '{"offer": "v=0"}', '{"offer": 1}'],
 )  # fmt: skip
-def test_what_no_page_says_ends_the_connection(served: Served, message: str) -> None:
+def test_what_no_page_says_ends_the_connection(standing: Served, message: str) -> None:
     async def look() -> None:
-        async with served.page() as page:
+        async with standing.page() as page:
             await page.socket.send_str(message)
             while (answer := await page.socket.receive(timeout=10)).type is not WSMsgType.CLOSE:
                 assert answer.type in (WSMsgType.TEXT, WSMsgType.BINARY)
             assert answer.data == 1008
-        async with served.page() as page:
+        async with standing.page() as page:
             await page.picture()
 
     run(look)
@@ -395,7 +405,11 @@ def test_the_command_prints_the_address_and_ends_at_ctrl_c(clip: Path, host: str
     assert "Traceback" not in said
 
 
-def test_what_cannot_be_shown_is_one_line(exdnet: Callable[..., tuple[int, str, str]], clip: Path) -> None:
+def test_what_cannot_be_shown_is_one_line(
+    exdnet: Callable[..., tuple[int, str, str]], clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for setting in ("torch.set_num_threads", "exdnet_plugin.cli.live_log.set_up_log"):
+        monkeypatch.setattr(setting, lambda _: None)  # they last as long as the process, which is the tests'
     for arguments, said in (
         (("nothing.mp4",), "nothing.mp4 is no file"),
         ((clip, "--chain", "exdent"), "exdent"),

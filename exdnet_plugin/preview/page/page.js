@@ -4,7 +4,7 @@
 const $ = (id) => document.getElementById(id);
 const canvas = $("picture"), pen = canvas.getContext("2d", { alpha: false });
 const camera = navigator.mediaDevices?.getUserMedia ? { connection: null, stream: null } : null;
-let socket, state = {}, pair = null, share = 0.5, seeking = false, asked = false;
+let socket, state = {}, pair = null, shown = 0, share = 0.5, seeking = false, asked = false;
 const drawnAt = [];
 
 const say = (name, value = true) => socket?.readyState === 1 && socket.send(JSON.stringify({ [name]: value }));
@@ -28,11 +28,12 @@ async function received(data) {
   if (header.kind === "snapshot") return save(new Blob([rest], { type: "image/png" }), header);
   const parts = [rest.slice(0, header.before), rest.slice(header.before)];
   const images = await Promise.all(parts.map((part) => createImageBitmap(new Blob([part], { type: "image/jpeg" }))));
+  say("drawn");
+  if (header.number < state.number) return;  // it is of the source before
   pair?.forEach((image) => image.close());
-  pair = images;
+  [pair, shown] = [images, header.number];
   fit(pair[0]);
   draw();
-  say("drawn");
   show(header);
 }
 
@@ -52,7 +53,7 @@ function told(message) {
   document.querySelector(`[name=quality][value=${state.quality}]`).checked = true;
   readChain();
   complain();
-  if (state.title !== old.title) empty();
+  if (state.number !== shown && state.number !== old.number) empty();
   if (old.camera === "mine" && state.camera !== "mine") stopCamera();  // it failed, or another page's took its place
   showCamera();
 }
