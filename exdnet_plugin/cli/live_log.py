@@ -50,7 +50,10 @@ class _OnConsole(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._console.print(self.format(record), markup=False)
+        try:
+            self._console.print(self.format(record), markup=False, emoji=False)
+        except OSError:  # the terminal has gone: that ends no stream
+            self.handleError(record)
 
 
 @contextmanager

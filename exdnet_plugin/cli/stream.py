@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -82,18 +83,23 @@ def stream(source: str, sinks: tuple[str, ...], **asked: Any) -> None:
         signal.signal(number, lambda *_: live.stop())
     with watched(live.figures, asked["metrics"], asked["metrics_host"]), status_line(console, live.figures):
         report = live.run()
-    click.echo(
+    summary = (
         f"{report.frames} frames in {duration(report.wall)}, {report.dropped} left out, "
-        f"{live.figures.reconnects} reconnects; slowest: {report.slowest_stage}",
-        err=True,
+        f"{live.figures.reconnects} reconnects; slowest: {report.slowest_stage}"
     )
+    if asked["log_form"] == "json":
+        logging.getLogger("exdnet.live").info(summary, extra={"figures": live.figures.as_dict()})
+    else:
+        click.echo(summary, err=True)
 
 
 def _made(source: str, sinks: tuple[str, ...], asked: dict[str, Any]) -> LiveStream:
-    from exdnet_plugin.live.address import read_sink, read_source
+    from exdnet_plugin.live.address import hidden, read_sink, read_source
     from exdnet_plugin.live.encoder import LiveEncoding
     from exdnet_plugin.live.stream import LiveOptions, LiveStream
 
+    if twice := [sink for sink in sinks if sinks.count(sink) > 1]:
+        raise ValueError(f"{hidden(_told(twice[0]))} is given twice; each sink once")
     own = key_values("--source-option", asked["source_option"])
     encoding = LiveEncoding(
         codec=asked["codec"],

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from av.format import ContainerFormat
+
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.live.publish import Y4M
 from exdnet_plugin.media.sink import CONTAINERS
@@ -29,7 +31,7 @@ _SOURCES: dict[str, dict[str, str]] = {
 # Where a picture's length is told, a receiver need not wait for the next one to know that it is whole.
 _TOLD_LENGTH = {"omit_video_pes_length": "0"}
 _SINKS = {"rtsp": "rtsp", "rtsps": "rtsp", "rtmp": "flv", "rtmps": "flv", "udp": "mpegts", "tcp": "mpegts"}
-_SECRETS = re.compile(r"(?i)\b(pass\w*|pwd|tok\w*|key|secret|sig\w*|auth\w*|streamid)=[^&]*")
+_SECRETS = re.compile(r"(?i)([\w.-]*(?:pass|pwd|tok|key|secret|sig|auth|cred|jwt|streamid)[\w.-]*)=[^&]*")
 PLAYLIST, STDOUT, SEGMENT_SECONDS = ".m3u8", "pipe:1", 2
 
 
@@ -77,10 +79,11 @@ class Sink:
 
 def hidden(url: str) -> str:
     """An address as it may stand in logs: without user, password, keys, and RTMP's stream name, which is one."""
-    parts = urlsplit(url)
-    shown = url
-    if not parts.netloc.startswith("@") and "@" in parts.netloc:  # udp://@:5000 has no user
-        shown = shown.replace(parts.netloc, "***@" + parts.netloc.rpartition("@")[2], 1)
+    shown, (head, mark, rest) = url, url.partition("://")
+    before, at, host = (rest if mark else head).rpartition("@")  # a password may hold / or #, which end a host's part
+    if at and before and (mark or ":" in before):  # udp://@:5000 has no user
+        shown = f"{head}://***@{host}" if mark else f"***@{host}"
+    parts = urlsplit(shown)
     if parts.scheme in ("rtmp", "rtmps") and parts.path.count("/") > 1:
         shown = shown.replace(parts.path, parts.path.rpartition("/")[0] + "/***", 1)
     return _SECRETS.sub(r"\1=***", shown)
@@ -105,8 +108,9 @@ def read_source(
         options: any option of FFmpeg's format or protocol.
 
     Raises:
-        MediaError: an unknown scheme, a folder, a file that is not there, no command that speaks SRT.
+        MediaError: an unknown scheme or format, a folder, a file that is not there, no command that speaks SRT.
     """
+    _check_format(form)
     own, scheme = dict(options or {}), _scheme(text)
     if text == "-":
         return Source("-", "standard input", form, own, ends=True)
@@ -131,6 +135,13 @@ def read_source(
     return Source(text, text, form, own, ends=True, paced=True)
 
 
+def _check_format(form: str | None) -> None:
+    try:
+        ContainerFormat(form or "mpegts", "r")
+    except ValueError:
+        raise MediaError(f"there is no format {form!r} to read; FFmpeg's names are `ffmpeg -formats`") from None
+
+
 def _scheme(text: str) -> str:
     match = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]+):", text)
     if text == "screen" or (match and match[1] in ("screen", "lavfi")):
@@ -149,7 +160,7 @@ def _check_file(path: Path) -> None:
     if path.is_dir():
         raise MediaError(f"{path} is a folder; a stream comes from a URL, a device or one file")
     if not path.exists():
-        raise MediaError(f"{path} is no file, and no URL: write one as rtsp://HOST/PATH, or udp://@:PORT")
+        raise MediaError(f"{hidden(str(path))} is no file, and no URL: write one as rtsp://HOST/PATH, or udp://@:PORT")
 
 
 def read_sink(text: str, *, form: PipeForm = "mpegts", segment: float | None = None, overwrite: bool = False) -> Sink:
@@ -191,7 +202,11 @@ def _pipe(form: PipeForm) -> Sink:
         "raw": ("rawvideo", "raw"),
     }
     name, carried = formats[form]
-    options = {"mpegts": _TOLD_LENGTH, "y4m": {"strict": "-1"}}  # more than 8 bits in y4m are FFmpeg's own
+    options = {
+        "mpegts": _TOLD_LENGTH,
+        "y4m": {"strict": "-1"},  # more than 8 bits are FFmpeg's own
+        "nut": {"write_index": "0"},  # an index of a stream without end would fill the memory
+    }
     return Sink(STDOUT, "standard output", name, options.get(form, {}), carried)
 
 

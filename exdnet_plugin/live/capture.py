@@ -7,7 +7,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,6 +28,8 @@ from exdnet_plugin.media.facts import ColorTags
 from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, TONE_MAP, through
 from exdnet_plugin.media.frames import reformatted, workable_format
 
+LOOK = 0.25  # seconds between two looks whether a silent pipe is still to be waited for
+
 
 @dataclass(frozen=True)
 class Grabbed:
@@ -44,6 +46,7 @@ class Capture:
     Args:
         source: what to open.
         patience: seconds without anything coming after which it counts as gone.
+        stopped: whether a pipe is not to be waited for any longer.
 
     Raises:
         MediaError: it cannot be opened, or has no video.
@@ -53,8 +56,8 @@ class Capture:
         broken: packets that could not be decoded.
     """
 
-    def __init__(self, source: Source, patience: float) -> None:
-        self._source, self._patience = source, patience
+    def __init__(self, source: Source, patience: float, stopped: Callable[[], bool] = bool) -> None:
+        self._source, self._patience, self._stopped = source, patience, stopped
         self._command: subprocess.Popen[bytes] | None = None
         self.broken = 0
         self._container = self._open()
@@ -82,7 +85,7 @@ class Capture:
         source, limits = self._source, (self._patience, self._patience)
         try:
             if source.url == "-" or source.command:
-                pipe = _PatientPipe(self._descriptor(), self._patience)
+                pipe = _PatientPipe(self._descriptor(), self._patience, self._stopped)
                 return av.open(pipe, "r", format=source.format, options=dict(source.options))
             return av.open(source.url, "r", format=source.format, options=dict(source.options), timeout=limits)
         except (FFmpegError, OSError) as error:
@@ -154,14 +157,18 @@ class Capture:
 class _PatientPipe:
     """A pipe as PyAV reads it, which gives up when nothing comes."""
 
-    def __init__(self, descriptor: int, patience: float) -> None:
-        self._descriptor, self._patience = descriptor, patience
+    def __init__(self, descriptor: int, patience: float, stopped: Callable[[], bool]) -> None:
+        self._descriptor, self._patience, self._stopped = descriptor, patience, stopped
 
     def read(self, size: int) -> bytes:
         """At most so many bytes; none at the end."""
-        if not select.select([self._descriptor], [], [], self._patience)[0]:
-            raise TimeoutError(f"silent for {self._patience:g} s")
-        return os.read(self._descriptor, size)
+        until = time.monotonic() + self._patience
+        while not self._stopped():
+            if select.select([self._descriptor], [], [], LOOK)[0]:
+                return os.read(self._descriptor, size)
+            if time.monotonic() > until:
+                raise TimeoutError(f"silent for {self._patience:g} s")
+        return b""  # so that the command behind it is ended, and does not outlive us
 
 
 def _why(error: FFmpegError | OSError, patience: float) -> str:

@@ -130,6 +130,7 @@ class Encoder:
         """Encode a picture that is shown at a time, in seconds of the session."""
         fitted = self._fitted(frame)
         fitted.pts, fitted.time_base = round(time / TIME_BASE), TIME_BASE
+        fitted.pict_type = PictureType.NONE  # the source's own keyframes are not ours
         if self._key.is_set():
             self._key.clear()
             fitted.pict_type = PictureType.I

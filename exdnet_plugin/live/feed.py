@@ -24,6 +24,7 @@ from exdnet_plugin.stream_info import StreamInfo
 
 log = logging.getLogger("exdnet.live")
 FIRST_PAUSE, LONGEST_PAUSE, JITTER = 0.25, 1.0, 0.2  # seconds; the jitter is a share of it
+REMINDER = 60.0  # seconds between two lines about the same
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,19 @@ class Pauses:
     """Seconds to wait before the next try: doubled each time, with jitter, so that many clients do not come at once."""
 
     def __init__(self) -> None:
-        self._next = FIRST_PAUSE
+        self._next, self._reason, self._told = FIRST_PAUSE, "", 0.0
 
     def reset(self) -> None:
         """A try went well."""
-        self._next = FIRST_PAUSE
+        self._next, self._reason = FIRST_PAUSE, ""
+
+    def is_news(self, reason: str) -> bool:
+        """Whether why a try failed is worth a line: another reason than last time, or a minute later."""
+        now = time.monotonic()
+        if reason == self._reason and now - self._told < REMINDER:
+            return False
+        self._reason, self._told = reason, now
+        return True
 
     def next(self) -> float:
         """The next pause."""
@@ -121,7 +130,7 @@ class Feed:
 
     def _read_once(self, pauses: Pauses) -> None:
         try:
-            with Capture(self._source, self._patience) as capture:
+            with Capture(self._source, self._patience, self._stop.is_set) as capture:
                 self._connected()
                 for picture in self._read(capture):
                     pauses.reset()
@@ -135,7 +144,8 @@ class Feed:
                 return
             if not self._reconnect:
                 raise
-            log.warning("%s; connecting again", error)
+            if pauses.is_news(str(error)):
+                log.warning("%s; connecting again", error)
         finally:
             self._figures.source_up = False
 

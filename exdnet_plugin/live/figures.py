@@ -102,13 +102,13 @@ class Figures:
 
     def line(self) -> str:
         """One line of how it is now."""
-        parts = [
+        away = [] if self.source_up else ["source is away"]
+        away += [f"{name} is away" for name, up in self.sinks_up.items() if not up]
+        parts = [  # what is away first: a narrow terminal cuts the end
+            *away,
             f"{self.rate:.1f} frames a second",
             f"latency {self.latency(0.5) * 1000:.0f} ms, 95 % within {self.latency(0.95) * 1000:.0f}",
             self.level,
             f"{self.frames_out} out, {sum(self.dropped.values())} dropped, {self.reconnects} reconnects",
         ]
-        down = [name for name, up in self.sinks_up.items() if not up]
-        parts += [] if self.source_up else ["source is away"]
-        parts += [f"{name} is away" for name in down]
         return "; ".join(filter(None, parts))

@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,15 +22,19 @@ from av.packet import Packet
 from av.stream import Stream
 
 from exdnet_plugin.errors import MediaError
-from exdnet_plugin.live.address import PLAYLIST, STDOUT, Sink
+from exdnet_plugin.live.address import PLAYLIST, STDOUT, Carried, Sink
 from exdnet_plugin.live.feed import Pauses
 from exdnet_plugin.live.figures import Figures
-from exdnet_plugin.live.publish import RATE, READY, Y4M
+from exdnet_plugin.live.publish import RATE, READY, WRONG, Y4M
 from exdnet_plugin.pipeline.channel import Channel, Drop
 
 log = logging.getLogger("exdnet.live")
-WAITING = 240  # packets that a sink may be behind: some seconds
+WAITING: dict[Carried, int] = {"encoded": 240, "raw": 8}  # packets that a sink may be behind: raw ones fill the memory
+HANGS = 10.0  # seconds in which a sink takes nothing though much waits: it hangs
+STEADY = 2.0  # seconds after which a process counts as one that works
 ENDING = 10.0  # seconds that a sink has to write its end
+# Without limits of its own, FFmpeg's nut keeps where each part began: of a stream without end, all memory.
+_NUT = {"flush_packets": "1", "write_index": "0", "syncpoints": "none", "strict": "experimental"}
 
 
 class Outlet:
@@ -58,17 +64,18 @@ class Outlet:
         self._gone, self._reconnect, self._where = gone, reconnect, ""
         self._sink, self._streams, self._ask_for_key, self._figures = sink, streams, ask_for_key, figures
         self._waits_for_key, self._drop = False, drop
-        self._packets = Channel["Packet[Any]"](WAITING)
+        self._most = WAITING[sink.carried]
+        self._packets = Channel["Packet[Any]"](self._most)
         self._ending = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
-        self._opened = self._written = self._written_before = 0
+        self._opened, self._moved = 0, time.monotonic()
         figures.sinks_up[sink.shown] = False
         self._thread = threading.Thread(target=self._run, name="exdnet-sink", daemon=True)
         self._thread.start()
 
     def put(self, packet: Packet[Any]) -> None:
         """Take a packet; at once, unless nothing is to be dropped."""
-        if self._drop == "oldest" and len(self._packets) >= WAITING - 1:
+        if self._drop == "oldest" and len(self._packets) >= self._most - 1:
             self._fall_behind()
         if packet.stream.type == "video" and self._waits_for_key:
             if not packet.is_keyframe:
@@ -78,45 +85,59 @@ class Outlet:
         self._packets.put(packet)
 
     def _fall_behind(self) -> None:
-        """Leave out what waits; a sink that took nothing since the last time hangs, and is ended."""
+        """Leave out what waits; a sink that hangs is ended."""
         self._figures.drop("sink too slow", self._packets.clear())
-        if self._written == self._written_before and self._process:
+        if self._process and self._process.returncode is None and time.monotonic() - self._moved > HANGS:
+            log.warning("%s takes nothing for %g s, and is ended", self._sink.shown, HANGS)
             self._process.kill()
-        self._written_before = self._written
         self._skip_to_key()
 
     def _skip_to_key(self) -> None:
         self._waits_for_key = True
         self._ask_for_key()
 
-    def stop(self) -> None:
-        """No more packets come: let the sink write its end."""
+    def end(self) -> None:
+        """No more packets come: the sink writes its end."""
         self._ending.set()
         self._packets.end()
-        self._thread.join(ENDING)
+
+    def cut(self) -> None:
+        """Take no more packets: who waits for room goes on."""
+        self._packets.close()
+
+    def stop(self, until: float) -> None:
+        """Wait for its end, and end it at a moment of the monotonic clock."""
+        self.end()
+        self._thread.join(max(0.0, until - time.monotonic()))
         self._kill()
         self._thread.join()
 
     def _run(self) -> None:
         pauses, packets = Pauses(), iter(self._packets)
         while True:
-            reason = self._write_all(packets, pauses)
+            began = time.monotonic()
+            reason = self._write_all(packets)
             self._figures.sinks_up[self._sink.shown] = False
             if reason is None:
                 return
+            if time.monotonic() - began > STEADY:
+                pauses.reset()
             self._remove_empty()
             if self._ending.is_set() or not self._reopens(reason):
                 log.error("%s %s", self._sink.shown, reason)
                 return
-            log.warning("%s %s; opening it again", self._sink.shown, reason)
+            if pauses.is_news(reason):
+                log.warning("%s %s; opening it again", self._sink.shown, reason)
             self._figures.reopened[self._sink.shown] += 1
-            self._ending.wait(pauses.next())
+            if self._ending.wait(pauses.next()):
+                return
             self._figures.drop("sink away", self._packets.clear())
             self._skip_to_key()
 
     def _reopens(self, reason: str) -> bool:
-        """Whether to go on: a pipe whose reader has gone does not come back."""
-        if self._sink.url != STDOUT and self._reconnect:
+        """Whether to go on: a pipe whose reader has gone does not come back, and what is wrong stays so."""
+        wrong = self._process is not None and self._process.returncode == WRONG
+        if self._sink.url != STDOUT and self._reconnect and not wrong:
             return True
         self._packets.close()
         self._gone(MediaError(f"{self._sink.shown} {reason}"))
@@ -126,20 +147,26 @@ class Outlet:
         """A recording that could not even be begun leaves no file."""
         if self._sink.file and self._sink.file.suffix != PLAYLIST:
             path = Path(self._where)
-            if path.is_file() and path.stat().st_size == 0:
-                path.unlink()
+            with suppress(OSError):
+                if path.is_file() and path.stat().st_size == 0:
+                    path.unlink()
 
-    def _write_all(self, packets: Any, pauses: Pauses) -> str | None:
+    def _write_all(self, packets: Any) -> str | None:
         """Write packets to one process; why it ended, or None when all is written."""
-        self._process = process = self._start()
-        told: list[str] = []
-        listener = threading.Thread(target=self._listen, args=(process, told, pauses), daemon=True)
+        told = deque[str](maxlen=1)
+        try:
+            self._process = process = self._start()
+        except OSError as error:
+            return f"cannot be written: no process starts ({error.strerror})"
+        listener = threading.Thread(target=self._listen, args=(process, told), daemon=True)
         listener.start()
         try:
             self._copy(packets, process)
             failed = process.wait() != 0
         except (FFmpegError, OSError):
             failed = True
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1.0)  # it is about to tell why
         finally:
             self._kill()
             listener.join()
@@ -147,16 +174,16 @@ class Outlet:
 
     def _copy(self, packets: Any, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin
-        form = "mpegts" if self._sink.command else "nut"
-        with process.stdin, av.open(_Pipe(process.stdin), "w", format=form, options={"flush_packets": "1"}) as writer:
+        form, options = ("mpegts", {"flush_packets": "1"}) if self._sink.command else ("nut", _NUT)
+        with process.stdin, av.open(_Pipe(process.stdin), "w", format=form, options=options) as writer:
             copies = {stream.index: _like(writer, stream) for stream in self._streams}
             started = False
             for packet in packets:
                 started = started or (packet.stream.type == "video" and packet.is_keyframe)
                 if started:
+                    self._moved = time.monotonic()
                     writer.mux(_copied(packet, copies[packet.stream.index]))
                     process.stdin.flush()
-                    self._written += 1
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._where = self._url()
@@ -165,7 +192,7 @@ class Outlet:
         command = sink.command or (
             sys.executable, "-m", "exdnet_plugin.live.publish", sink.format, json.dumps({**sink.options, **rate}),
         )  # fmt: skip
-        self._opened += 1
+        self._opened, self._moved = self._opened + 1, time.monotonic()
         self._figures.sinks_up[sink.shown] = bool(sink.command)  # a stranger's command does not tell
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, start_new_session=True
@@ -179,7 +206,7 @@ class Outlet:
         number = next(n for n in range(2, 10**6) if not _further(path, n).exists())
         return str(_further(path, number))
 
-    def _listen(self, process: subprocess.Popen[bytes], told: list[str], pauses: Pauses) -> None:
+    def _listen(self, process: subprocess.Popen[bytes], told: deque[str]) -> None:
         """What the process says: that it is ready, or what went wrong."""
         assert process.stderr
         with process.stderr:
@@ -187,7 +214,6 @@ class Outlet:
                 text = line.decode(errors="replace").strip()
                 if text == READY:
                     self._figures.sinks_up[self._sink.shown] = True
-                    pauses.reset()
                 elif text:
                     told.append(_meaning(text.replace(self._sink.url, self._sink.shown)))
 

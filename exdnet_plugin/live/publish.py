@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import av
 from av.bitstream import BitStreamFilterContext
@@ -22,6 +26,8 @@ from av.packet import Packet
 from av.stream import Stream
 
 READY, Y4M, RATE = "ready", "yuv4mpegpipe", "rate"
+WRONG = 2  # exit code of what is wrong for good, as a codec that a format does not take
+LAST = 15.0  # seconds to write the end, once no more can come
 # Sound must not hold pictures back: FFmpeg's muxers wait for both, 10 s by default; so, the time of a picture.
 _AT_ONCE = {"max_interleave_delta": "1", "flush_packets": "1"}
 _IN_BAND = frozenset({"mpegts", "hls", "rtsp"})  # receivers join in the middle: each keyframe tells its parameters
@@ -38,7 +44,7 @@ def publish(url: str, name: str, options: dict[str, str]) -> None:
         if name == Y4M:
             _write_frames(source, sink, rate)
             return
-        copies = {stream.index: sink.add_stream_from_template(stream) for stream in source.streams}
+        copies = {stream.index: _like(sink, stream) for stream in source.streams}
         sink.start_encoding()
         print(READY, file=sys.stderr, flush=True)
         repeat = _repeater(name, source.streams.video[0], copies)
@@ -49,6 +55,12 @@ def publish(url: str, name: str, options: dict[str, str]) -> None:
             for made in repeat(packet) if packet.stream.type == "video" else [packet]:
                 made.stream = copy
                 sink.mux(made)
+
+
+def _like(sink: OutputContainer, stream: Any) -> Stream:
+    """A stream for the packets of another. AV1's decoder is no encoder, so its template is taken as it is."""
+    opaque = stream.codec_context.name == "libdav1d" or None
+    return cast(Stream, sink.add_stream_from_template(stream, opaque=opaque))
 
 
 def _write_frames(source: InputContainer, sink: OutputContainer, rate: Fraction) -> None:
@@ -77,12 +89,27 @@ def _unchanged(packet: Packet[Any]) -> Iterator[Packet[Any]]:
 
 def main() -> None:
     """Read what to open from the arguments: a format, and options as JSON. The address comes in the environment."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # service managers signal all; our end comes with the input's
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_input, daemon=True).start()
     url = os.environ.pop("EXDNET_SINK")  # it may hold a password, which arguments would show to everyone
     try:
         publish(url, sys.argv[1], json.loads(sys.argv[2]))
     except FFmpegError as error:
         print(f"{type(error).__name__}: {error.strerror}", file=sys.stderr)
         sys.exit(1)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        sys.exit(WRONG)
+
+
+def _end_with_input() -> None:
+    """A sink that hangs does not outlive a stream that was killed, and so could not end it."""
+    closed = select.poll()
+    closed.register(0, 0)  # no event asked for: that the other end is closed is told all the same
+    closed.poll()
+    time.sleep(LAST)
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from exdnet_plugin.live.encoder import Encoder, LiveEncoding
 from exdnet_plugin.live.feed import Feed, Picture, Start, age
 from exdnet_plugin.live.figures import Figures
 from exdnet_plugin.live.filtering import LiveFilter
-from exdnet_plugin.live.outlet import Outlet
+from exdnet_plugin.live.outlet import ENDING, Outlet
 from exdnet_plugin.pipeline.channel import Channel, Drop
 from exdnet_plugin.pipeline.prefetch import prefetch
 from exdnet_plugin.plugins import Plugins
@@ -94,6 +94,8 @@ class LiveStream:
         self._encoders: dict[Carried, Encoder] = {}
         self._outlets: dict[Carried, list[Outlet]] = {}
         self._gone: MediaError | None = None
+        self._ends, self._last = threading.Lock(), threading.Timer(ENDING, self._cut)
+        self._last.daemon = True
 
     def _open_filter(self, info: StreamInfo, quality: Quality) -> FrameFilter:
         options = self._options
@@ -103,6 +105,14 @@ class LiveStream:
         """Let what is under way go out, and end. From any thread, or a signal's handler."""
         self._feed.stop()
         self._pictures.end()
+        if self._ends.acquire(blocking=False):  # the first call's work, also where a signal interrupts another call
+            self._last.start()
+
+    def _cut(self) -> None:
+        """Go on without the sinks that others still wait for: with `--drop never`, one that hangs holds up all."""
+        for outlets in list(self._outlets.values()):
+            for outlet in outlets:
+                outlet.cut()
 
     def run(self) -> Report:
         """Run until the source ends, a sink is away for good, or :meth:`stop`.
@@ -113,18 +123,24 @@ class LiveStream:
         reader = threading.Thread(target=self._feed.run, name="exdnet-reader", daemon=True)
         reader.start()
         try:
-            with closing(prefetch(self._filtered(), QUEUE, name="filter")) as filtered:  # type: ignore[type-var]
-                for picture in filtered:
-                    self._encode(picture)
+            self._encode_all(reader)
             for encoder in self._encoders.values():
                 encoder.finish()
         finally:
-            self.stop()
             self._close()
-            reader.join(STOPPING)
+            self._last.cancel()
         if self._gone:
             raise self._gone
         return self.report()
+
+    def _encode_all(self, reader: threading.Thread) -> None:
+        try:
+            with closing(prefetch(self._filtered(), QUEUE, name="filter")) as filtered:  # type: ignore[type-var]
+                for picture in filtered:
+                    self._encode(picture)
+        finally:
+            self.stop()
+            reader.join(STOPPING)  # it opens sinks and encodes sound: not while they are closed
 
     def report(self) -> Report:
         """What happened so far."""
@@ -187,9 +203,12 @@ class LiveStream:
             self._budget.spent(latency)
 
     def _close(self) -> None:
-        for outlets in self._outlets.values():
-            for outlet in outlets:
-                outlet.stop()
+        outlets = [outlet for some in self._outlets.values() for outlet in some]
+        for outlet in outlets:
+            outlet.end()
+        until = time.monotonic() + ENDING
+        for outlet in outlets:
+            outlet.stop(until)
         for encoder in self._encoders.values():
             encoder.close()
 

@@ -73,10 +73,9 @@ def watched(figures: Figures, port: int | None, host: str = "127.0.0.1") -> Iter
     registry = CollectorRegistry()
     registry.register(_Collector(figures))
     try:
-        server = ThreadingHTTPServer((host, port), _handler(registry, figures))
+        server = _Server((host, port), _handler(registry, figures))
     except OSError as error:
         raise MediaError(f"metrics cannot be served at {host}:{port}: {error.strerror}; choose another port") from None
-    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="exdnet-metrics", daemon=True)
     thread.start()
     try:
@@ -87,8 +86,17 @@ def watched(figures: Figures, port: int | None, host: str = "127.0.0.1") -> Iter
         thread.join()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Who leaves before the answer is no news."""
+
+
 def _handler(registry: CollectorRegistry, figures: Figures) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        timeout = SILENT_MOST  # who connects and asks nothing holds no thread for ever
+
         def do_GET(self) -> None:
             if self.path == "/metrics":
                 self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))

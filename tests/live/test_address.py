@@ -19,6 +19,11 @@ from exdnet_plugin.live.address import hidden, read_sink, read_source
         ("srt://host:9000?passphrase=s3cret&mode=caller", "srt://host:9000?passphrase=***&mode=caller"),
         ("https://host/live.m3u8?token=s3cret", "https://host/live.m3u8?token=***"),
         ("rtsp://a@b:p@ss@cam/x", "rtsp://***@cam/x"),
+        ("rtsp://admin:s3cret/#?@cam/x", "rtsp://***@cam/x"),
+        ("https://host/x?access_token=s3cret&n=1", "https://host/x?access_token=***&n=1"),
+        ("https://host/x?api_key=s3cret", "https://host/x?api_key=***"),
+        ("rtsp:/admin:s3cret@cam/x", "***@cam/x"),
+        ("udp://@239.0.0.1:5000", "udp://@239.0.0.1:5000"),
         ("udp://@:5000", "udp://@:5000"),
         ("udp://127.0.0.1:5000?pkt_size=1316", "udp://127.0.0.1:5000?pkt_size=1316"),
     ],
@@ -33,6 +38,7 @@ def test_secrets_of_an_address_are_hidden(url: str, shown: str) -> None:
     [
         ("gopher://host/x", "gopher:// is no kind of source; there are http"),
         ("no_such_file.mp4", "is no file, and no URL"),
+        ("rtsp:/admin:s3cret@cam/x", r"^\*\*\*@cam/x is no file"),
         ("/dev/video99", "there is no such device"),
         (".", "is a folder"),
     ],
@@ -40,6 +46,11 @@ def test_secrets_of_an_address_are_hidden(url: str, shown: str) -> None:
 def test_a_wrong_source_is_refused(text: str, message: str) -> None:
     with pytest.raises(MediaError, match=message):
         read_source(text)
+
+
+def test_a_format_that_there_is_not_is_refused() -> None:
+    with pytest.raises(MediaError, match="no format 'nosuch'"):
+        read_source("udp://@:5000", form="nosuch")
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,22 @@ import os
 import socket
 import threading
 import time
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
+import pytest
+from conftest import decode
 from peers import Peer, Running, free_port, until
 
-from exdnet_plugin.live.address import read_sink, read_source
+from exdnet_plugin.live import feed, stream
+from exdnet_plugin.live.address import Source, read_sink, read_source
+from exdnet_plugin.live.encoder import Nothing
+from exdnet_plugin.live.feed import Pauses
+from exdnet_plugin.live.outlet import _NUT
 
 SMALL = ("--size", "320x180", "--rate", "25", "--listen")
 KILLS, WITHIN = 10, 3.0  # seconds after the peer is back
@@ -95,3 +104,50 @@ def test_a_source_that_says_nothing_holds_nobody_up(tmp_path: Path) -> None:
                 gaps.append(now - last)
                 last = now
         assert max(gaps) < 0.5, "this thread waited for the peer of another"
+
+
+def test_a_sink_that_takes_nothing_holds_up_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is to be dropped, all wait for such a sink, but not once the stream is stopped."""
+    monkeypatch.setattr(stream, "ENDING", 2.0)
+    sink = tmp_path / "out.mkv"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        sinks = [read_sink(f"tcp://127.0.0.1:{silent.getsockname()[1]}"), read_sink(str(sink))]
+        with Running(
+            read_source("lavfi:testsrc2=size=1280x720:rate=100"), sinks, chain="null", drop="never"
+        ) as running:
+            until(lambda: running.live.figures.silent > 1 and running.live.figures.frames_out, "the sink takes all", 60)
+            running.live.stop()
+            running.wait(15)
+    assert decode(sink)
+
+
+def test_no_command_outlives_the_stream(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    command = ("sh", "-c", f"echo $$ > {told}; exec sleep 60")
+    with Running(Source("-", "silent", "mpegts", command=command), [read_sink(str(tmp_path / "out.mkv"))], patience=30):
+        until(lambda: told.exists() and told.read_text(), "the command is not started")
+    assert not Path(f"/proc/{told.read_text().strip()}").exists()
+
+
+def test_memory_does_not_grow_with_what_was_written() -> None:
+    with av.open(Nothing(), "w", format="nut") as hub, av.open(Nothing(), "w", format="nut", options=_NUT) as writer:
+        like = hub.add_stream("mpeg4", rate=30)
+        like.width, like.height, like.pix_fmt = 64, 48, "yuv420p"
+        hub.start_encoding()
+        copy, content, before = writer.add_stream_from_template(like), bytes(32768), 0.0
+        for number in range(60_000):
+            packet: av.Packet[Any] = av.Packet(content)
+            packet.pts = packet.dts = number
+            packet.time_base, packet.stream, packet.is_keyframe = Fraction(1, 30), copy, True
+            writer.mux(packet)
+            before = before or (number == 1000 and resident()) or 0.0
+    assert resident() - before < 2, "MiB"
+
+
+def test_what_fails_again_and_again_is_told_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = Pauses()
+    assert [pauses.is_news(reason) for reason in ("full", "full", "gone", "gone")] == [True, False, True, False]
+    pauses.reset()
+    assert pauses.is_news("gone")
+    monkeypatch.setattr(feed, "REMINDER", 0.0)
+    assert pauses.is_news("gone")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import json
+import logging
 import os
 import re
 import shutil
@@ -18,9 +21,12 @@ import numpy as np
 import pytest
 from conftest import MakeClip, decode, luma, packets
 from peers import CURVE, Peer, Running, free_port, until
+from rich.console import Console
 
 from exdnet_plugin import MediaError, Plugins
+from exdnet_plugin.cli.live_log import _OnConsole
 from exdnet_plugin.live.address import read_sink, read_source
+from exdnet_plugin.live.encoder import LiveEncoding
 
 SMALL = ("--size", "320x180", "--rate", "25")
 COMMAND = [sys.executable, "-m", "exdnet_plugin.cli.main", "stream"]
@@ -176,6 +182,54 @@ def test_sigterm_ends_with_a_recording_that_plays(tmp_path: Path) -> None:
     assert "frames in" in said
 
 
+def test_a_signal_to_all_processes_leaves_a_recording_that_is_whole(tmp_path: Path) -> None:
+    """As service managers send it."""
+    sink = tmp_path / "cam.mkv"
+    command = [*COMMAND, "lavfi:testsrc2=size=320x180:rate=25", str(sink), "--chain", "null", "--log", "json"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    until(lambda: sink.exists() and sink.stat().st_size > 20_000, "no recording")
+    tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
+    for child in " ".join(task.read_text() for task in tasks).split():
+        os.kill(int(child), signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 0, said
+    assert [json.loads(line)["message"] for line in said.splitlines()][-1].startswith(f"{len(decode(sink))} frames in")
+    with av.open(str(sink)) as container:
+        assert container.duration, "only a file that was ended tells its length"
+
+
+def test_a_container_that_does_not_take_the_codec_is_told(tmp_path: Path) -> None:
+    sinks = [read_sink(str(tmp_path / "out.webm"))]
+    with Running(read_source("lavfi:testsrc2=size=64x48"), sinks, chain="null") as running:
+        running.wait()
+    assert isinstance(running.error, MediaError)
+    assert "does not support 'libx264' codec" in str(running.error)
+
+
+def test_a_sink_given_twice_is_refused() -> None:
+    done = subprocess.run([*COMMAND, "lavfi:testsrc2", "a.mkv", "a.mkv"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "a.mkv is given twice" in done.stderr
+
+
+def test_av1_goes_into_a_recording(tmp_path: Path) -> None:
+    source, sink = read_source("lavfi:testsrc2=size=64x64:duration=1"), tmp_path / "out.mkv"
+    encoding = LiveEncoding(codec="libsvtav1", preset="12")
+    with Running(source, [read_sink(str(sink))], chain="null", drop="never", encoding=encoding) as running:
+        running.wait()
+    assert len(packets(sink, "video")) == 25
+
+
+def test_a_terminal_that_goes_ends_no_thread() -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    handler = _OnConsole(Console(file=Gone()))
+    handler.handle(logging.LogRecord("exdnet.live", logging.WARNING, "", 0, "a sink is away", (), None))
+
+
 def test_a_processor_that_fails_lets_pictures_pass(tmp_path: Path, make_clip: MakeClip) -> None:
     source, sink = make_clip("in.mp4", frames=50), tmp_path / "out.mkv"
     Failing.count = 0
@@ -213,7 +267,7 @@ def with_failing() -> Plugins:
 def test_another_size_gets_black_bars_and_times_go_on(tmp_path: Path) -> None:
     come, sink = free_port(), tmp_path / "out.mkv"
     url = f"tcp://127.0.0.1:{come}"
-    with Running(read_source(url), [read_sink(str(sink))]) as running:
+    with Running(read_source(url), [read_sink(str(sink))], patience=4.0) as running:  # 10 a second are looked at long
         with Peer("send", url, "--listen", "--seconds", "30", *SMALL):
             until(lambda: running.live.figures.frames_out > 30, "nothing comes")
         with Peer("send", url, "--listen", "--seconds", "30", "--size", "320x320", "--rate", "10"):

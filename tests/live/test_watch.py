@@ -79,3 +79,4 @@ def test_the_line_tells_who_is_away() -> None:
     line = figures().line()
     assert "udp://x is away" in line
     assert "3 dropped" in line
+    assert line.index("away") < 20, "a narrow terminal cuts the end"
