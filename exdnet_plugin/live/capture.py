@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
+from math import inf
 from types import TracebackType
 from typing import Any
 
@@ -28,6 +29,8 @@ from exdnet_plugin.media.facts import ColorTags
 from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, TONE_MAP, through
 from exdnet_plugin.media.frames import reformatted, workable_format
 
+OPENING = 2  # patiences until a source is open: FFmpeg looks at some pictures first, of slow cameras for seconds
+UNDECODED = 10.0  # seconds of packets of which none can be decoded
 LOOK = 0.25  # seconds between two looks whether a silent pipe is still to be waited for
 
 
@@ -47,19 +50,25 @@ class Capture:
         source: what to open.
         patience: seconds without anything coming after which it counts as gone.
         stopped: whether a pipe is not to be waited for any longer.
+        tell_broken: told of each packet of video that cannot be decoded.
 
     Raises:
         MediaError: it cannot be opened, or has no video.
 
     Attributes:
         stream: its video.
-        broken: packets that could not be decoded.
     """
 
-    def __init__(self, source: Source, patience: float, stopped: Callable[[], bool] = bool) -> None:
+    def __init__(
+        self,
+        source: Source,
+        patience: float,
+        stopped: Callable[[], bool] = bool,
+        tell_broken: Callable[[], object] = bool,
+    ) -> None:
         self._source, self._patience, self._stopped = source, patience, stopped
+        self._tell_broken, self._decodes = tell_broken, time.monotonic()
         self._command: subprocess.Popen[bytes] | None = None
-        self.broken = 0
         self._container = self._open()
         videos = [stream for stream in self._container.streams.video if stream.codec_context]
         if not videos:
@@ -82,15 +91,17 @@ class Capture:
         return self.stream.average_rate or self.stream.guessed_rate or None
 
     def _open(self) -> InputContainer:
-        source, limits = self._source, (self._patience, self._patience)
+        source, options = self._source, dict(self._source.options)
+        opening = OPENING * self._patience
         try:
             if source.url == "-" or source.command:
-                pipe = _PatientPipe(self._descriptor(), self._patience, self._stopped)
-                return av.open(pipe, "r", format=source.format, options=dict(source.options))
-            return av.open(source.url, "r", format=source.format, options=dict(source.options), timeout=limits)
+                patience = self._patience if source.command else inf  # standard input cannot be opened again
+                pipe = _PatientPipe(self._descriptor(), patience, self._stopped)
+                return av.open(pipe, "r", format=source.format, options=options)
+            return av.open(source.url, "r", format=source.format, options=options, timeout=(opening, self._patience))
         except (FFmpegError, OSError) as error:
             self._end_command()
-            raise MediaError(f"{source.shown} {_why(error, self._patience)}") from None
+            raise MediaError(f"{source.shown} {_why(error, opening)}") from None
         except ValueError as error:
             raise MediaError(f"{source.shown}: {error}; FFmpeg's names are `ffmpeg -formats`") from None
 
@@ -116,12 +127,21 @@ class Capture:
         try:
             frames = packet.decode()
         except FFmpegError:
-            self.broken += packet.stream.type == "video"
+            self._count_broken(packet)
             return
         seconds = time.monotonic() - arrived
+        if frames and packet.stream.type == "video":
+            self._decodes = arrived
         for frame in frames:
             if isinstance(frame, av.VideoFrame | av.AudioFrame):
                 yield Grabbed(frame, arrived, seconds / len(frames))
+
+    def _count_broken(self, packet: Packet[Any]) -> None:
+        if packet.stream.type != "video":
+            return
+        self._tell_broken()
+        if time.monotonic() - self._decodes > UNDECODED:
+            raise MediaError(f"{self._source.shown} sends video of which nothing can be decoded; is it encrypted?")
 
     def _wait_for(self, packet: Packet[Any]) -> None:
         """Hold a file back to its own rate."""

@@ -130,7 +130,7 @@ class Feed:
 
     def _read_once(self, pauses: Pauses) -> None:
         try:
-            with Capture(self._source, self._patience, self._stop.is_set) as capture:
+            with Capture(self._source, self._patience, self._stop.is_set, self._count_broken) as capture:
                 self._connected()
                 for picture in self._read(capture):
                     pauses.reset()
@@ -149,6 +149,9 @@ class Feed:
         finally:
             self._figures.source_up = False
 
+    def _count_broken(self) -> None:
+        self._figures.broken += 1
+
     def _connected(self) -> None:
         self._figures.source_up = True
         self._timeline.interrupt()
@@ -158,17 +161,14 @@ class Feed:
 
     def _read(self, capture: Capture) -> Iterator[Picture]:
         arrivals: deque[float] = deque()
-        try:
-            for frame in prepared(self._frames(capture, arrivals)):
-                arrived = arrivals.popleft()
-                info = self._info_of(frame, capture.rate)
-                if not self._told:
-                    self._told = True
-                    self._started(Start(info, capture.has_sound))
-                shown = self._timeline.picture(frame.time, arrived)
-                yield Picture(frame, info, shown, arrived, self._timeline.runs)
-        finally:
-            self._figures.broken += capture.broken
+        for frame in prepared(self._frames(capture, arrivals)):
+            arrived = arrivals.popleft()
+            info = self._info_of(frame, capture.rate)
+            if not self._told:
+                self._told = True
+                self._started(Start(info, capture.has_sound))
+            shown = self._timeline.picture(frame.time, arrived)
+            yield Picture(frame, info, shown, arrived, self._timeline.runs)
 
     def _frames(self, capture: Capture, arrivals: deque[float]) -> Iterator[av.VideoFrame]:
         for grabbed in capture.grabbed():

@@ -155,7 +155,17 @@ class LiveStream:
 
     def _start(self, start: Start) -> None:
         """Open encoders and sinks for what the first connection told."""
-        options = self._options
+        options, info = self._options, start.info
+        log.info(
+            "%s: %dx%d, %s a second, %s sound, to %s",
+            *(
+                self._source.shown,
+                info.width,
+                info.height,
+                f"{float(info.rate):.4g}" if info.rate else "no steady rate",
+            ),
+            *("with" if start.has_sound else "without", ", ".join(sink.shown for sink in self._sinks)),
+        )
         for carried in dict.fromkeys(sink.carried for sink in self._sinks):
             outlets = self._outlets[carried] = list[Outlet]()
             take = partial(_hand_to, outlets)
