@@ -17,7 +17,7 @@ import pytest
 from conftest import decode
 from peers import Peer, Running, free_port, until
 
-from exdnet_plugin.live import feed, stream
+from exdnet_plugin.live import feed, outlet, stream
 from exdnet_plugin.live.address import Source, read_sink, read_source
 from exdnet_plugin.live.encoder import Nothing
 from exdnet_plugin.live.feed import Pauses
@@ -79,11 +79,12 @@ def test_either_peer_killed_ten_times_and_output_resumes() -> None:
     assert memory[-1] < memory[0] + 40, f"MiB: {memory}"
 
 
-def test_a_peer_that_takes_nothing_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_peer_that_takes_nothing_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sink that accepts and never reads: the other sink and the process go on, and it is ended in the end."""
+    monkeypatch.setattr(outlet, "HANGS", 2.0)
     silent = socket.create_server(("127.0.0.1", 0))
     port = silent.getsockname()[1]
-    source = read_source("lavfi:testsrc2=size=640x360:rate=50")
+    source = read_source("lavfi:testsrc2=size=1280x720:rate=50")
     sinks = [read_sink(f"tcp://127.0.0.1:{port}"), read_sink(str(tmp_path / "out.mkv"))]
     with silent, Running(source, sinks, chain="null") as running:
         figures = running.live.figures
