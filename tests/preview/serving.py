@@ -6,7 +6,7 @@ import asyncio
 import json
 import struct
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -113,3 +113,7 @@ def decoded(image: bytes) -> np.ndarray:
     context = av.CodecContext.create("png" if image.startswith(b"\x89PNG") else "mjpeg", "r")
     (frame,) = context.decode(av.Packet(image)) or context.decode(None)
     return frame.to_ndarray(format="rgb24")
+
+
+def run(look: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(asyncio.wait_for(look(), 30))
