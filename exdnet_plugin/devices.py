@@ -15,5 +15,5 @@ def resolve_device(name: str) -> str:
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in available:
         there = ", ".join(["cpu", *available])
-        raise ValueError(f"device {name!r} is not here; there is {there}. Use --device auto to take the best")
+        raise ValueError(f"device {name!r} is not here; there is {there}. Device auto takes the best that there is")
     return wanted

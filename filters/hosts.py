@@ -102,6 +102,9 @@ def _gstreamer() -> Status:
         return Status(present, placed, *problem)
     if not placed:
         return Status(present, placed, f"{gstreamer.element_path()} is not there", gstreamer.INSTALL)
+    if os.environ.get("VIRTUAL_ENV") and not gstreamer.sees_bindings():
+        what = "in this shell an environment is activated, in which GStreamer's Python finds no gi"
+        return Status(present, placed, what, gstreamer.INSTALL)
     if not gstreamer.loads():
         return Status(present, placed, "GStreamer does not offer the element", gstreamer.INSTALL)
     return Status(present, placed)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import MakeClip, dark_frames, luma
+from exdnet_plugin.filters.opencv import BgrFilter, enhanced
 
 from exdnet_plugin import StreamInfo, enhance_image, open_filter
 
@@ -91,8 +92,6 @@ class FakeCapture:
 
 
 def test_the_opencv_filter_gives_bgr_frames_as_the_image_function_gives_rgb() -> None:
-    from exdnet_plugin.filters.opencv import BgrFilter, enhanced
-
     frames = dark_frames(3, (48, 64))
     results = list(enhanced(FakeCapture([np.ascontiguousarray(f[:, :, ::-1]) for f in frames])))
     assert np.array_equal(results[0][:, :, ::-1], enhance_image(frames[0]))
@@ -105,8 +104,6 @@ def test_the_opencv_filter_gives_bgr_frames_as_the_image_function_gives_rgb() ->
 
 
 def test_the_opencv_filter_in_realtime_gives_bgr_as_the_rgb_filter_does() -> None:
-    from exdnet_plugin.filters.opencv import enhanced
-
     frames = dark_frames(3, (37, 53))
     results = enhanced(FakeCapture([np.ascontiguousarray(f[:, :, ::-1]) for f in frames]), quality="realtime")
     with open_filter(StreamInfo(53, 37, "rgb24"), quality="realtime") as bright:
@@ -115,9 +112,18 @@ def test_the_opencv_filter_in_realtime_gives_bgr_as_the_rgb_filter_does() -> Non
             assert result.mean() > frame.mean() + 30
 
 
-def test_a_capture_that_is_not_open_is_refused() -> None:
-    from exdnet_plugin.filters.opencv import enhanced
+@pytest.mark.parametrize("frame", [None, np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)])
+def test_what_is_no_bgr_frame_is_refused(frame: object) -> None:
+    with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8 BGR is needed, as cv2 reads it; check that it was read"):
+        BgrFilter()(frame)
 
+
+def test_a_name_is_no_capture() -> None:
+    with pytest.raises(ValueError, match=r"give cv2.VideoCapture\('night.mp4'\)"):
+        next(enhanced("night.mp4"))
+
+
+def test_a_capture_that_is_not_open_is_refused() -> None:
     with pytest.raises(ValueError, match="the capture is not open"):
         next(enhanced(FakeCapture([])))
 

@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from exdnet_plugin import ColorFacts, FrameFilter, MediaError, Report, StreamInfo, open_filter
 from exdnet_plugin.media.encoding import EncodingOptions, choose_encoding
 from exdnet_plugin.media.frames import frame_from_planes, frame_planes, reformatted, workable_format
+from exdnet_plugin.media.sink import CONTAINERS, check_sink
 from exdnet_plugin.media.source import VideoSource
 
 Form = Literal["y4m", "nut"]
@@ -27,7 +28,16 @@ class _Pipe:
     """A pipe as PyAV takes it: one that offers `seek` would be sought in."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self.read, self.write = stream.read, stream.write
+        self.read, self._write = stream.read, stream.write
+        self.closed = False
+
+    def write(self, data: bytes) -> int:
+        """Write; `closed` tells whether the reader has gone, for which PyAV's own errors have no words."""
+        try:
+            return self._write(data)
+        except BrokenPipeError:
+            self.closed = True
+            raise
 
 
 def run_pipe(
@@ -48,8 +58,19 @@ def run_pipe(
 
     Raises:
         MediaError: what comes in is not of that form.
+        BrokenPipeError: the reader of the sink has gone.
         ValueError: as for `open_filter`.
     """
+    out = _Pipe(sink)
+    try:
+        return _run(source, out, form, color, how)
+    except FFmpegError:
+        if out.closed:
+            raise BrokenPipeError from None
+        raise
+
+
+def _run(source: BinaryIO, sink: _Pipe, form: Form, color: ColorFacts | None, how: dict[str, Any]) -> Report:
     container_format, codec = FORMS[form]
     report = Report()
     try:
@@ -58,7 +79,7 @@ def run_pipe(
         raise MediaError(
             f"what comes in is not {form}: {error.strerror}; let FFmpeg write -f {container_format}"
         ) from None
-    with opened as reader, av.open(_Pipe(sink), "w", format=container_format, container_options=_STRICT) as writer:
+    with opened as reader, av.open(sink, "w", format=container_format, container_options=_STRICT) as writer:
         stream = reader.streams.video[0]
         frames = _workable(reader, stream)
         first = next(frames, None)
@@ -111,7 +132,8 @@ def _filtered(frame_filter: FrameFilter, frames: Iterator[av.VideoFrame]) -> Ite
         yield frame_from_planes(made, in_flight.popleft())
 
 
-_FFMPEG = ["ffmpeg", "-v", "error", "-copyts"]  # else each input is made to start at 0, and sound is not where it was
+# It must not read the terminal. Without copyts each input is made to start at 0, and sound is not where it was.
+_FFMPEG = ["ffmpeg", "-nostdin", "-v", "error", "-copyts"]
 
 
 def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: str = "exact") -> str:
@@ -119,7 +141,11 @@ def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: s
 
     Nut keeps each frame's time; sound, subtitles, chapters and metadata are copied from the source; colour tags are
     given again, since no raw form carries them; FFmpeg turns rotated pictures upright.
+
+    Raises:
+        MediaError: the source is no video, or the sink is it, is there already, or has an unknown suffix.
     """
+    check_sink(sink, source, CONTAINERS, overwrite=False)
     with VideoSource(source) as opened:
         facts = opened.facts.tags.names(opened.facts.chroma_site)
         encoding = choose_encoding(sink.suffix.lower(), opened.facts, EncodingOptions())
@@ -132,7 +158,7 @@ def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: s
     read += ["-pix_fmt", opened.facts.pixel_format, "-c:v", "rawvideo", "-f", "nut", "-"]
     filtered = ["exdnet", "pipe", "--format", "nut", "--chain", chain_text, "--quality", quality]
     filtered += [part for name, value in known.items() for part in (f"--{name}", value)]
-    write = [*_FFMPEG, "-y", "-f", "nut", "-i", "-", "-i", str(source), "-map", "0:v", "-map", "1"]
+    write = [*_FFMPEG, "-n", "-f", "nut", "-i", "-", "-i", str(source), "-map", "0:v", "-map", "1"]
     write += ["-map", "-1:v:0", "-map_metadata", "1", "-map_chapters", "1", "-c", "copy", "-c:v:0", encoding.codec]
     write += ["-pix_fmt", encoding.pixel_format, *steady]
     write += [part for key, value in encoding.options.items() if key == "crf" for part in ("-crf", value)]

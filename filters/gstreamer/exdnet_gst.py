@@ -72,13 +72,14 @@ class Exdnet(GstBase.BaseTransform):
         self._info: Any = None
         self._filter: FrameFilter | None = None
         self._opened_with: tuple[str, str, str] | None = None
-        self._frames, self._last = 0, 0.0
+        self._frames, self._last, self._failed = 0, 0.0, False
         self._frame_time = 0  # nanoseconds that the last frame took
         self.set_in_place(True)
         self.set_qos_enabled(True)
 
     def do_start(self) -> bool:
         """From READY to PAUSED: import here, before a live pipeline's clock runs."""
+        self._failed = False
         return self._succeeds(self._import)
 
     def do_stop(self) -> bool:
@@ -91,6 +92,12 @@ class Exdnet(GstBase.BaseTransform):
 
     def do_sink_event(self, event: Gst.Event) -> bool:
         """A flush and a new segment (a seek, a reconnect) end what frames have in common."""
+        if (
+            self._failed
+            and Gst.EventType.get_flags(event.type) & Gst.EventTypeFlags.SERIALIZED
+            and event.type != Gst.EventType.FLUSH_STOP
+        ):
+            return False  # behind an error a sink would wait for frames, and a pipeline that ends, for the sink
         if self._filter and event.type in (Gst.EventType.FLUSH_STOP, Gst.EventType.SEGMENT):
             self._succeeds(self._filter.reset)
         return bool(GstBase.BaseTransform.do_sink_event(self, event))
@@ -113,7 +120,9 @@ class Exdnet(GstBase.BaseTransform):
         try:
             step()
         except Exception as error:  # noqa: BLE001 - whatever it is, the pipeline has to end
-            self._post(error)
+            if not self._failed:  # GStreamer asks again and again on its way out
+                self._post(error)
+            self._failed = True
             return False
         return True
 

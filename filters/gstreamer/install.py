@@ -150,6 +150,11 @@ def _inspect(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
+def sees_bindings() -> bool:
+    """Whether GStreamer's Python finds its bindings in a shell where this environment is activated."""
+    return find_spec("gi") is not None or os.path.lexists(_bindings_link())
+
+
 def _bindings_link() -> Path:
     return Path(sysconfig.get_path("purelib"), "exdnet_gstreamer", "gi")
 

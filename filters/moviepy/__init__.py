@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from moviepy import Clip, Effect
 from numpy.typing import NDArray
 
 from exdnet_plugin import FrameFilter, StreamInfo, open_filter
+
+try:
+    from moviepy import Clip, Effect
+except ImportError as error:
+    raise ImportError(f"exdnet: MoviePy 2 is not here ({error}); pip install moviepy") from error
 
 GOES_ON = 1.0  # seconds: frames further apart, or behind each other, do not continue each other
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol
 
@@ -47,8 +48,11 @@ class BgrFilter:
         Raises:
             ValueError: the frame has another shape or type.
         """
-        if frame.ndim != 3 or frame.shape[2] != 3:
-            raise ValueError(f"exdnet: frame of shape {frame.shape}; (H, W, 3) uint8 BGR is needed, as cv2 reads it")
+        if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+            found = f"{frame.shape}, {frame.dtype}" if isinstance(frame, np.ndarray) else f"{frame!r}"
+            raise ValueError(  # cv2.imread gives None for what it cannot read
+                f"exdnet: frame is {found:.80}; (H, W, 3) uint8 BGR is needed, as cv2 reads it; check that it was read"
+            )
         result: BgrFrame = self._of_size(frame.shape[1], frame.shape[0])(
             [frame], self._frames / self._rate if time is None else time
         )[0]
@@ -83,6 +87,8 @@ def enhanced(
     capture: Capture, *, chain: str = "exdnet", device: str = "auto", quality: Quality = "exact"
 ) -> Iterator[BgrFrame]:
     """The frames of an opened `cv2.VideoCapture`, brightened. ValueError when it is not open."""
+    if isinstance(capture, str | Path):
+        raise ValueError(f"exdnet: {capture} is a name; give cv2.VideoCapture({str(capture)!r})")  # noqa: TRY004
     if not capture.isOpened():
         raise ValueError("exdnet: the capture is not open; check the path or the camera's number")
     with BgrFilter(chain=chain, device=device, quality=quality, rate=capture.get(CAP_PROP_FPS) or 25) as bright:

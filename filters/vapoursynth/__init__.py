@@ -52,7 +52,7 @@ def exdnet(
     try:
         opening(stream).close()  # so that a wrong option is told here and not at the first frame
     except (ValueError, ExdnetError) as error:
-        raise vs.Error(f"exdnet: {error}") from error
+        raise vs.Error(f"exdnet: {error}") from None
     length = round(segment * float(stream.rate or RATE_ASSUMED)) if segment else clip.num_frames
     if clip.format.sample_type == vs.FLOAT:
         return _filtered_float(clip, lambda codes: _filtered(codes, opening, length))

@@ -105,6 +105,28 @@ def turned(path: Path, *, degrees: int = 0, delay: Fraction = Fraction(0)) -> Pa
     return copy
 
 
+def test_a_reader_that_goes_ends_the_command_without_a_word() -> None:
+    command = [sys.executable, "-m", "exdnet_plugin.cli.main", "pipe", "--chain", CURVE]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout
+    process.stdout.close()
+    _, said = process.communicate(raw("y4m", "yuv420p", list(range(200))))
+    assert process.returncode != 0
+    assert not said, "no traceback"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("in.mp4", "is the source itself"), ("there.mp4", "is there already"), ("x.xyz", "'.xyz'")]
+)
+def test_no_line_is_written_for_a_sink_that_cannot_be(
+    make_clip: MakeClip, tmp_path: Path, name: str, message: str
+) -> None:
+    source = make_clip("in.mp4")
+    (source.parent / "there.mp4").write_bytes(b"x")
+    with pytest.raises(MediaError, match=message):
+        commands(source, source.parent / name)
+
+
 def test_the_line_for_a_file_gives_colours_and_sound_again(make_clip: MakeClip, tmp_path: Path) -> None:
     source, sink = make_clip("in.mp4", audio=True), tmp_path / "a sink.mp4"
     line = commands(source, sink)
