@@ -80,7 +80,7 @@ class Exdnet(GstBase.BaseTransform):
     def do_start(self) -> bool:
         """From READY to PAUSED: import here, before a live pipeline's clock runs."""
         self._failed = False
-        return self._succeeds(self._import)
+        return self._succeeds(self._try)
 
     def do_stop(self) -> bool:
         """Back to READY: release the network."""
@@ -134,6 +134,14 @@ class Exdnet(GstBase.BaseTransform):
         if not known:
             debug = "".join([debug, "\n", *traceback.format_exception(error)])
         self.post_message(Gst.Message.new_error(self, failure, debug))
+
+    def _try(self) -> None:
+        """Import, and open the chain once: a pipeline that is wrong does not start, which ends it most surely."""
+        self._import()
+        from exdnet_plugin import StreamInfo, open_filter
+
+        chain, device, quality = self._wanted()
+        open_filter(StreamInfo(64, 64), chain=chain, device=device, quality=quality).close()  # type: ignore[arg-type]
 
     @staticmethod
     def _import() -> None:
