@@ -56,6 +56,22 @@ def open_filter(
     return FrameFilter(opened, make_chain(chain, plugins), plugins, quality=quality)
 
 
+def check_filter(
+    stream: StreamInfo,
+    *,
+    chain: Chain = "exdnet",
+    device: str = "auto",
+    quality: Quality = "exact",
+    plugins: Plugins | None = None,
+) -> None:
+    """Raise what :func:`open_filter` would, so that a wrong option is told before there are frames.
+
+    The chain is opened and closed. No plugin is told of a stream, since there is none yet.
+    """
+    processors = make_chain(chain, plugins or default_plugins())
+    FrameFilter(replace(stream, device=resolve_device(device)), processors, quality=quality).close()
+
+
 def enhance_image(
     image: Image,
     *,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 
@@ -17,3 +19,8 @@ def resolve_device(name: str) -> str:
         there = ", ".join(["cpu", *available])
         raise ValueError(f"device {name!r} is not here; there is {there}. Device auto takes the best that there is")
     return wanted
+
+
+def leave_cores() -> None:
+    """Let this process filter on half of the cores: of live video, the others decode and encode at the same time."""
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))

@@ -13,7 +13,8 @@ import urllib.request
 from typing import Any
 
 RATE = 30
-LOADING = 8.0  # seconds that the command may take to load before the sender begins
+LOADED = 2.0  # seconds from the first answer of the command until it reads
+PATIENCE = 18.0  # seconds that the receiver waits for pictures
 SETTLING = 5.0  # seconds of video that do not count: the network loads, receivers join
 _PEERS = (sys.executable, "-m", "exdnet_plugin.benchmarks.live_peers")
 _STREAM = (sys.executable, "-m", "exdnet_plugin.cli.main", "stream")
@@ -36,7 +37,7 @@ def glass_to_glass(size: tuple[int, int], seconds: float, *options: str, sound: 
     length = seconds + SETTLING
     with tempfile.TemporaryFile("w+") as rows:
         receiver = subprocess.Popen(
-            [*_PEERS, "receive", urls[1], "--seconds", str(LOADING + 10)], stdout=rows, stderr=subprocess.DEVNULL
+            [*_PEERS, "receive", urls[1], "--seconds", str(PATIENCE)], stdout=rows, stderr=subprocess.DEVNULL
         )
         told = (*options, "--metrics", str(metrics), *(() if sound else ("--no-sound",)))
         stream = subprocess.Popen([*_STREAM, *urls, *told], stderr=subprocess.DEVNULL)
@@ -50,7 +51,7 @@ def glass_to_glass(size: tuple[int, int], seconds: float, *options: str, sound: 
             health = json.load(answer)
         stream.terminate()
         stream.wait(20)
-        receiver.wait(LOADING + 20)
+        receiver.wait(PATIENCE + 10)
         rows.seek(0)
         read = [json.loads(line) for line in rows]
     pictures = [row for row in read if "luma" in row][round(SETTLING * RATE) : -RATE]  # the last ones wait for the end
@@ -98,7 +99,7 @@ def _wait_for(port: int) -> None:
     while time.monotonic() < deadline:
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=1):
-                time.sleep(LOADING / 4)
+                time.sleep(LOADED)
                 return
         except OSError:
             time.sleep(0.1)

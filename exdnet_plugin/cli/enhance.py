@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.argument("sink", type=click.Path(path_type=Path))
 @chain_and_device
-@quality_option
+@quality_option("exact")
 @click.option("--codec", help="Encoder, as libx264, libx265, libsvtav1, ffv1. Default: by container and depth.")
 @click.option("--crf", type=float, help="Constant quality of the encoder; lower is better and larger.")
 @click.option("--bitrate", metavar="RATE", help="Bits a second, as 8M or 800k, instead of --crf.")

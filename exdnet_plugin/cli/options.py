@@ -26,13 +26,17 @@ def chain_and_device(command: F) -> F:
     )(command)
 
 
-quality_option = click.option(
-    "--quality",
-    type=click.Choice(["exact", "realtime"]),
-    default="exact",
-    show_default=True,
-    help="exact: every frame at full size. realtime: small frames, transferred; many times as fast.",
-)
+def quality_option(default: str) -> Callable[[F], F]:
+    """`--quality`."""
+    return click.option(
+        "--quality",
+        type=click.Choice(["exact", "realtime"]),
+        default=default,
+        show_default=True,
+        help="exact: every frame at full size. realtime: small frames, transferred; many times as fast.",
+    )
+
+
 json_output = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

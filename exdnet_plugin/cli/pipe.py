@@ -12,7 +12,7 @@ from exdnet_plugin.cli.options import chain_and_device, quality_option
 
 @click.command(short_help="Brighten raw video between two FFmpeg commands.")
 @chain_and_device
-@quality_option
+@quality_option("exact")
 @click.option("--format", "form", type=click.Choice(["y4m", "nut"]), default="y4m", show_default=True)
 @click.option(
     "--matrix", default="unspecified", help="Colour facts, which raw video does not carry, by FFmpeg's names."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import webbrowser
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,17 +57,16 @@ def preview(
         raise click.ClickException(
             f"exdnet preview needs {' and '.join(missing)}; pip install 'exdnet-plugin[preview]'"
         )
-    import torch
-
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.cli.live_log import set_up_log
+    from exdnet_plugin.devices import leave_cores
     from exdnet_plugin.media.photos import PHOTO_SUFFIXES
     from exdnet_plugin.preview.player import open_player
     from exdnet_plugin.preview.server import serve
     from exdnet_plugin.preview.session import Session, Settings
 
     keep_memory()
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))  # the other cores decode and encode
+    leave_cores()
     set_up_log("text")
     usual: Quality = "exact" if Path(source).suffix.lower() in PHOTO_SUFFIXES else "realtime"
     settings = Settings(chain, quality or usual, device)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from exdnet_plugin.cli.options import chain_and_device, key_values, parse_bits
+from exdnet_plugin.cli.options import chain_and_device, key_values, parse_bits, quality_option
 
 if TYPE_CHECKING:
     from exdnet_plugin.live.stream import LiveStream
@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 @click.argument("source")
 @click.argument("sinks", nargs=-1, required=True, metavar="SINK...")
 @chain_and_device
-@click.option(
-    "--quality",
-    type=click.Choice(["exact", "realtime"]),
-    default="realtime",
-    show_default=True,
-    help="exact: every frame at full size. realtime: small frames, transferred; many times as fast.",
-)
+@quality_option("realtime")
 @click.option(
     "--drop",
     type=click.Choice(["oldest", "never"]),
@@ -68,15 +62,14 @@ def stream(source: str, sinks: tuple[str, ...], **asked: Any) -> None:
     exdnet stream rtsp://camera/main live.m3u8
     exdnet stream udp://@:5000 rtmp://server/app/key recording.mkv --segment 3600
     """
-    import torch
-
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.cli.live_log import set_up_log, status_line
     from exdnet_plugin.cli.progress import duration
+    from exdnet_plugin.devices import leave_cores
     from exdnet_plugin.live.watch import watched
 
     keep_memory()
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))  # the other cores decode and encode
+    leave_cores()
     console = set_up_log(asked["log_form"])
     live = _made(source, sinks, asked)
     for number in (signal.SIGTERM, signal.SIGINT):

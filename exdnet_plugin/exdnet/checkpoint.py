@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import torch
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from exdnet_plugin.errors import CheckpointError
 from exdnet_plugin.exdnet.exposures import LOL_CONSTANTS, ExposureConstants
@@ -88,9 +89,10 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return {str(key).removeprefix("module."): value for key, value in loaded.items()}, {}
 
 
-def _check(path: Path, state: dict[str, Tensor]) -> None:
-    expected = {key: tuple(value.shape) for key, value in ExdNet().state_dict().items()}
-    found = {key: tuple(value.shape) for key, value in state.items()}
+def faults_of(state: Mapping[str, Any], network: nn.Module) -> list[str]:
+    """Why a state dict is not of a network: parameters that are missing, of another network, or of another shape."""
+    expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    found = {key: tuple(getattr(value, "shape", ())) for key, value in state.items()}
     missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
     other = sorted(key for key in expected.keys() & found.keys() if expected[key] != found[key])
     faults = [
@@ -98,10 +100,12 @@ def _check(path: Path, state: dict[str, Tensor]) -> None:
         f"{len(extra)} are of another network, as {extra[0]}" if extra else "",
         f"{other[0]} is {found[other[0]]} instead of {expected[other[0]]}" if other else "",
     ]
-    if any(faults):
-        raise CheckpointError(
-            f"{path} holds no ExdNet weights: {'; '.join(filter(None, faults))}. Give weights of ExdNet"
-        )
+    return [fault for fault in faults if fault]
+
+
+def _check(path: Path, state: dict[str, Tensor]) -> None:
+    if faults := faults_of(state, ExdNet()):
+        raise CheckpointError(f"{path} holds no ExdNet weights: {'; '.join(faults)}. Give weights of ExdNet")
     broken = [key for key, value in state.items() if not torch.isfinite(value.float()).all()]
     if broken:
         raise CheckpointError(

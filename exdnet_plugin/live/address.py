@@ -32,6 +32,10 @@ _SOURCES: dict[str, dict[str, str]] = {
 _TOLD_LENGTH = {"omit_video_pes_length": "0"}
 _SINKS = {"rtsp": "rtsp", "rtsps": "rtsp", "rtmp": "flv", "rtmps": "flv", "udp": "mpegts", "tcp": "mpegts"}
 _SECRETS = re.compile(r"(?i)([\w.-]*(?:pass|pwd|tok|key|secret|sig|auth|cred|jwt|streamid)[\w.-]*)=[^&]*")
+_PEERS_ERRORS = {
+    "ConnectionRefusedError": "refuses the connection; is the server running, and the port right?",
+    "HTTPUnauthorizedError": "refuses the user or password (401)",
+}
 PLAYLIST, STDOUT, SEGMENT_SECONDS = ".m3u8", "pipe:1", 2
 
 
@@ -75,6 +79,11 @@ class Sink:
     carried: Carried = "encoded"
     command: tuple[str, ...] = ()
     file: Path | None = None
+
+
+def meaning(error: str) -> str | None:
+    """What an error of FFmpeg's, by PyAV's name for it, means of a peer; None where that is not the peer's doing."""
+    return _PEERS_ERRORS.get(error)
 
 
 def hidden(url: str) -> str:
@@ -238,7 +247,7 @@ def _recording(path: Path, segment: float | None, overwrite: bool) -> Sink:
 
 
 def _muxer(path: Path) -> str:
-    names = {".mkv": "matroska", ".webm": "webm", ".ts": "mpegts", ".mts": "mpegts", ".m2ts": "mpegts", ".m4v": "mp4"}
+    names = {".mkv": "matroska", ".mpg": "mpeg", ".ts": "mpegts", ".mts": "mpegts", ".m2ts": "mpegts", ".m4v": "mp4"}
     return names.get(path.suffix.lower(), path.suffix[1:].lower())
 
 

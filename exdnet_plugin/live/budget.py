@@ -14,10 +14,8 @@ Level = Literal["exact", "realtime", "coarse"]
 LEVELS: tuple[Level, ...] = ("exact", "realtime", "coarse")
 LOOK = 1.0  # seconds between two looks: a single late frame is no trend
 ROOM = 0.5  # of the budget: with latency under it, a better quality may fit
-FIRST_WAIT, LONGEST_WAIT = (
-    10.0,
-    300.0,
-)  # seconds of room before a step up; doubled each time that a step up did not hold
+# Seconds of room before a step up; doubled each time that a step up did not hold.
+FIRST_WAIT, LONGEST_WAIT = 10.0, 300.0
 
 
 class Budget:

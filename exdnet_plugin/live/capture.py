@@ -24,7 +24,7 @@ from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.hdr import is_hdr
-from exdnet_plugin.live.address import Source
+from exdnet_plugin.live.address import Source, meaning
 from exdnet_plugin.media.facts import ColorTags
 from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, TONE_MAP, through
 from exdnet_plugin.media.frames import reformatted, workable_format
@@ -196,14 +196,13 @@ def _why(error: FFmpegError | OSError, patience: float) -> str:
     kinds: dict[str, str] = {
         "ExitError": f"is silent: nothing came for {patience:g} s",
         "TimeoutError": f"is silent: nothing came for {patience:g} s",
-        "ConnectionRefusedError": "refuses the connection; is the server running, and the port right?",
-        "HTTPUnauthorizedError": "refuses the user or password (401)",
         "HTTPForbiddenError": "refuses access (403); check user, password or key",
         "HTTPNotFoundError": "is not there (404); check the path",
         "InvalidDataError": "sends nothing that is video",
         "EOFError": "has ended",
     }
-    return kinds.get(type(error).__name__, f"cannot be read: {error.strerror or type(error).__name__}")
+    name = type(error).__name__
+    return meaning(name) or kinds.get(name, f"cannot be read: {error.strerror or name}")
 
 
 def prepared(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:

@@ -24,8 +24,9 @@ from av.video.stream import VideoStream
 from exdnet_plugin.live.address import Carried
 from exdnet_plugin.live.feed import Start
 from exdnet_plugin.media.encoding import Encoding, EncodingOptions, check_opened, choose_encoding, refused
-from exdnet_plugin.media.facts import MATRICES, PRIMARIES, RANGES, TRANSFERS, ColorTags, VideoFacts
-from exdnet_plugin.stream_info import ColorFacts, StreamInfo
+from exdnet_plugin.media.facts import ColorTags, VideoFacts
+from exdnet_plugin.media.ffmpeg_filter import linked
+from exdnet_plugin.stream_info import StreamInfo
 
 log = logging.getLogger("exdnet.live")
 TIME_BASE = Fraction(1, 90000)
@@ -85,7 +86,7 @@ class Encoder:
         self._take, self._info, self._raw = take, start.info, carried == "raw"
         self._hub: OutputContainer = av.open(Nothing(), "w", format="nut")
         self._key = threading.Event()
-        self._box: tuple[tuple[int, int], Graph] | None = None
+        self._box: tuple[tuple[int, int, str], Graph] | None = None
         facts = _facts(start.info)
         self._format = facts.pixel_format
         self.video = self._add_raw(facts) if self._raw else self._add_encoded(how.of(facts))
@@ -142,9 +143,9 @@ class Encoder:
         """A picture of the sinks' size: one of another shape gets black bars."""
         if (frame.width, frame.height) == (self._info.width, self._info.height):
             return frame if frame.format.name == self._format else frame.reformat(format=self._format)
-        size = frame.width, frame.height
-        if self._box is None or self._box[0] != size:
-            self._box = size, _letterbox(frame, self._info.width, self._info.height, self._format)
+        kind = frame.width, frame.height, frame.format.name
+        if self._box is None or self._box[0] != kind:
+            self._box = kind, _letterbox(frame, self._info.width, self._info.height, self._format)
         self._box[1].push(frame)
         return cast(av.VideoFrame, self._box[1].pull())
 
@@ -186,26 +187,11 @@ class Encoder:
 
 
 def _facts(info: StreamInfo) -> VideoFacts:
-    tags = _tags(info.color)
+    tags = ColorTags.named(info.color)
     return VideoFacts(info.width, info.height, info.pixel_format, TIME_BASE, info.rate, None, tags)
 
 
-def _tags(color: ColorFacts) -> ColorTags:
-    """Colour facts as FFmpeg counts them."""
-    wanted = (MATRICES, color.matrix), (PRIMARIES, color.primaries), (TRANSFERS, color.transfer)
-    matrix, primaries, transfer = (
-        next((code for code, name in table.items() if name == one), 2) for table, one in wanted
-    )
-    return ColorTags(matrix, primaries, transfer, next(code for code, name in RANGES.items() if name == color.range))
-
-
 def _letterbox(like: av.VideoFrame, width: int, height: int, name: str) -> Graph:
-    graph = Graph()
-    source = graph.add_buffer(width=like.width, height=like.height, format=like.format, time_base=TIME_BASE)
-    scaled = graph.add("scale", f"{width}:{height}:force_original_aspect_ratio=decrease:force_divisible_by=2")
-    padded = graph.add("pad", f"{width}:{height}:-1:-1")
-    formatted, sink = graph.add("format", name), graph.add("buffersink")
-    for one, following in ((source, scaled), (scaled, padded), (padded, formatted), (formatted, sink)):
-        one.link_to(following)
-    graph.configure()
-    return graph
+    size = f"{width}:{height}"
+    fit = f"{size}:force_original_aspect_ratio=decrease:force_divisible_by=2"
+    return linked(like, TIME_BASE, ("scale", fit), ("pad", f"{size}:-1:-1"), ("format", name))

@@ -17,6 +17,7 @@ from exdnet_plugin.errors import MediaError
 from exdnet_plugin.live.address import Source
 from exdnet_plugin.live.capture import Capture, Grabbed, prepared
 from exdnet_plugin.live.figures import Figures
+from exdnet_plugin.live.reminder import Reminder
 from exdnet_plugin.live.timeline import Timeline
 from exdnet_plugin.media.facts import ColorTags
 from exdnet_plugin.pipeline.channel import Channel
@@ -24,7 +25,6 @@ from exdnet_plugin.stream_info import StreamInfo
 
 log = logging.getLogger("exdnet.live")
 FIRST_PAUSE, LONGEST_PAUSE, JITTER = 0.25, 1.0, 0.2  # seconds; the jitter is a share of it
-REMINDER = 60.0  # seconds between two lines about the same
 
 
 @dataclass(frozen=True)
@@ -58,19 +58,16 @@ class Pauses:
     """Seconds to wait before the next try: doubled each time, with jitter, so that many clients do not come at once."""
 
     def __init__(self) -> None:
-        self._next, self._reason, self._told = FIRST_PAUSE, "", 0.0
+        self._next, self._reminder = FIRST_PAUSE, Reminder()
 
     def reset(self) -> None:
         """A try went well."""
-        self._next, self._reason = FIRST_PAUSE, ""
+        self._next = FIRST_PAUSE
+        self._reminder.forget()
 
     def is_news(self, reason: str) -> bool:
-        """Whether why a try failed is worth a line: another reason than last time, or a minute later."""
-        now = time.monotonic()
-        if reason == self._reason and now - self._told < REMINDER:
-            return False
-        self._reason, self._told = reason, now
-        return True
+        """Whether why a try failed is worth a line."""
+        return self._reminder.is_due(reason)
 
     def next(self) -> float:
         """The next pause."""
@@ -89,7 +86,6 @@ class Feed:
         figures: counts.
         patience: seconds of silence after which the source counts as gone.
         reconnect: whether to go on after that.
-        device: where pictures will be filtered.
     """
 
     def __init__(
@@ -102,10 +98,9 @@ class Feed:
         *,
         patience: float = 5.0,
         reconnect: bool = True,
-        device: str = "cpu",
     ) -> None:
         self._source, self._pictures, self._sound, self._started = source, pictures, sound, started
-        self._figures, self._patience, self._device = figures, patience, device
+        self._figures, self._patience = figures, patience
         self._reconnect = reconnect and not source.ends
         self._timeline, self._stop = Timeline(), threading.Event()
         self._told = False
@@ -192,7 +187,7 @@ class Feed:
         tags = ColorTags.of(frame)
         key = (frame.width, frame.height, frame.format.name, tags, rate)
         if self._info is None or self._info[0] != key:
-            info = StreamInfo(frame.width, frame.height, frame.format.name, rate, tags.names(), self._device)
+            info = StreamInfo(frame.width, frame.height, frame.format.name, rate, tags.names())
             self._info = key, info
         return self._info[1]
 

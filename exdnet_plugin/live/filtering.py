@@ -10,12 +10,12 @@ from exdnet_plugin.frame_filter import FrameFilter, Quality
 from exdnet_plugin.live.budget import Level
 from exdnet_plugin.live.feed import Picture
 from exdnet_plugin.live.figures import Figures
+from exdnet_plugin.live.reminder import Reminder
 from exdnet_plugin.media.frames import frame_from_planes, frame_planes
 from exdnet_plugin.report import Report
 from exdnet_plugin.stream_info import StreamInfo
 
 log = logging.getLogger("exdnet.live")
-REMINDER = 60.0  # seconds between two lines about the same
 COARSE = 0.1  # seconds for which the transforms of quality `coarse` are kept
 
 Open = Callable[[StreamInfo, Quality], FrameFilter]
@@ -39,7 +39,7 @@ class LiveFilter:
         self._info: StreamInfo | None = None
         self._level: Level | None = None
         self._run, self.opened = 0, 0.0
-        self._reminded = -REMINDER
+        self._reminder = Reminder()
         self._noted: set[str] = set()
 
     def __call__(self, picture: Picture, level: Level) -> None:
@@ -72,8 +72,8 @@ class LiveFilter:
         return "exact" if level == "exact" else "realtime"
 
     def _reopen(self, picture: Picture, level: Level) -> None:
-        goes_on = self._info is picture.info and self._run == picture.run and self._filter is not None
-        state = self._filter.remembered() if goes_on and self._filter else None
+        goes_on = self._info is picture.info and self._run == picture.run
+        state = self._filter.remembered() if self._filter and goes_on else None
         self.close()
         self._filter, self._info = self._open(picture.info, self._quality(level)), picture.info
         if state:
@@ -85,8 +85,7 @@ class LiveFilter:
 
     def _pass_over(self, error: Exception) -> None:
         self._figures.unfiltered += 1
-        if time.monotonic() - self._reminded >= REMINDER:
-            self._reminded = time.monotonic()
+        if self._reminder.is_due("a processor fails"):
             log.error(
                 "pictures pass as they are, %d so far: %s: %s", self._figures.unfiltered, type(error).__name__, error
             )

@@ -22,7 +22,7 @@ from av.packet import Packet
 from av.stream import Stream
 
 from exdnet_plugin.errors import MediaError
-from exdnet_plugin.live.address import PLAYLIST, STDOUT, Carried, Sink
+from exdnet_plugin.live.address import PLAYLIST, STDOUT, Carried, Sink, meaning
 from exdnet_plugin.live.feed import Pauses
 from exdnet_plugin.live.figures import Figures
 from exdnet_plugin.live.publish import RATE, READY, WRONG, Y4M
@@ -254,11 +254,7 @@ def _copied(packet: Packet[Any], stream: Stream) -> Packet[Any]:
 
 
 def _meaning(text: str) -> str:
-    kinds = {
-        "ConnectionRefusedError": "refuses the connection; is the server running, and the port right?",
-        "HTTPUnauthorizedError": "refuses the user or password (401)",
-        "BrokenPipeError": "has closed the connection",
-        "ConnectionResetError": "has closed the connection",
-    }
-    kind = text.partition(":")[0]
-    return kinds.get(kind, f"cannot be written ({text})")
+    name = text.partition(":")[0]
+    if name in ("BrokenPipeError", "ConnectionResetError"):
+        return "has closed the connection"
+    return meaning(name) or f"cannot be written ({text})"

@@ -14,7 +14,7 @@ from typing import Any
 import av
 from av.packet import Packet
 
-from exdnet_plugin.api import open_filter
+from exdnet_plugin.api import check_filter, open_filter
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.frame_filter import FrameFilter, Quality
 from exdnet_plugin.live.address import Carried, Sink, Source
@@ -79,9 +79,8 @@ class LiveStream:
         self._budget = Budget(options.latency, options.quality, self.figures)
         self._pictures = Channel[Picture](QUEUE, options.drop)
         self._filter = LiveFilter(self._open_filter, self.figures, strict=options.strict)
-        self._open_filter(
-            StreamInfo(64, 64), options.quality
-        ).close()  # wrong options are told before anything is opened
+        how: Any = {name: getattr(options, name) for name in ("chain", "device", "quality", "plugins")}
+        check_filter(StreamInfo(64, 64), **how)  # wrong options are told before anything is opened
         self._feed = Feed(
             source,
             self._pictures,

@@ -55,6 +55,15 @@ class ColorTags:
         """The tags of a codec context or a frame."""
         return cls(int(tagged.colorspace), int(tagged.color_primaries), int(tagged.color_trc), int(tagged.color_range))
 
+    @classmethod
+    def named(cls, color: ColorFacts) -> ColorTags:
+        """The tags of colour facts by FFmpeg's names; what has no code point is unspecified."""
+        wanted = (MATRICES, color.matrix), (PRIMARIES, color.primaries), (TRANSFERS, color.transfer)
+        matrix, primaries, transfer = (
+            next((code for code, name in table.items() if name == one), 2) for table, one in wanted
+        )
+        return cls(matrix, primaries, transfer, next(code for code, name in RANGES.items() if name == color.range))
+
     def put_on(self, target: Any) -> None:
         """Write the tags to a codec context or a frame."""
         target.colorspace, target.color_primaries = self.matrix, self.primaries

@@ -20,7 +20,7 @@ def through(frames: Iterator[av.VideoFrame], name: str, options: str) -> Iterato
     for _, alike in groupby(frames, lambda frame: (frame.width, frame.height, frame.format.name)):
         first = next(alike)
         base = first.time_base or Fraction(1)
-        graph = _graph(first, base, name, options)
+        graph = linked(first, base, (name, options))
         for frame in chain([first], alike):
             graph.push(frame)
             yield from _pulled(graph, base)
@@ -28,10 +28,11 @@ def through(frames: Iterator[av.VideoFrame], name: str, options: str) -> Iterato
         yield from _pulled(graph, base)
 
 
-def _graph(like: av.VideoFrame, base: Fraction, name: str, options: str) -> Graph:
+def linked(like: av.VideoFrame, base: Fraction, *filters: tuple[str, str]) -> Graph:
+    """FFmpeg's filters by name and options, one behind the other, for frames like one, of a time base."""
     graph = Graph()
     source = graph.add_buffer(width=like.width, height=like.height, format=like.format, time_base=base)
-    steps = [source, graph.add(name, options), graph.add("buffersink")]
+    steps = [source, *(graph.add(*one) for one in filters), graph.add("buffersink")]
     for one, following in pairwise(steps):
         one.link_to(following)
     graph.configure()

@@ -7,10 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import av
 
-from exdnet_plugin.api import open_filter
+from exdnet_plugin.api import check_filter, open_filter
 from exdnet_plugin.errors import ExdnetError
 from exdnet_plugin.frame_filter import FrameFilter, Quality
 from exdnet_plugin.live.feed import Picture
@@ -36,6 +37,11 @@ class Settings:
     def open(self, info: StreamInfo, quality: Quality) -> FrameFilter:
         """The chain, opened over a stream."""
         return open_filter(info, chain=self.chain, device=self.device, quality=quality, plugins=self.plugins)
+
+    def check(self) -> None:
+        """Raise what cannot be."""
+        how: Any = {"device": self.device, "quality": self.quality, "plugins": self.plugins}
+        check_filter(StreamInfo(64, 64), chain=self.chain, **how)
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ class Session:
 
     def __init__(self, player: Player | None, settings: Settings | None = None) -> None:
         self.home, self.settings = player, settings or Settings()
-        self.settings.open(StreamInfo(64, 64), self.settings.quality).close()
+        self.settings.check()
         self.player: Player | None = None
         self.number = 0
         self.shot: Shot | None = None
@@ -215,7 +221,7 @@ class Session:
         same_chain = wanted.chain == self.settings.chain
         fresh = self._filter if same_chain else LiveFilter(wanted.open, Figures(), strict=True)
         try:
-            wanted.open(StreamInfo(64, 64), wanted.quality).close()
+            wanted.check()
             after = self._filtered(picture, fresh, wanted) if picture else None
         except Exception as error:  # noqa: BLE001 - a plugin's processor may raise anything; the page tells it
             self.refused = Refusal(wanted.chain, _line(error))

@@ -138,10 +138,11 @@ class Exdnet(GstBase.BaseTransform):
     def _try(self) -> None:
         """Import, and open the chain once: a pipeline that is wrong does not start, which ends it most surely."""
         self._import()
-        from exdnet_plugin import StreamInfo, open_filter
+        from exdnet_plugin import StreamInfo
+        from exdnet_plugin.api import check_filter
 
         chain, device, quality = self._wanted()
-        open_filter(StreamInfo(64, 64), chain=chain, device=device, quality=quality).close()  # type: ignore[arg-type]
+        check_filter(StreamInfo(64, 64), chain=chain, device=device, quality=quality)  # type: ignore[arg-type]
 
     @staticmethod
     def _import() -> None:

@@ -17,6 +17,7 @@ from exdnet_plugin.filters.vapoursynth.passes import Opening
 from exdnet_plugin.filters.vapoursynth.segments import RATE_ASSUMED, SegmentedFilter
 
 from exdnet_plugin import open_filter
+from exdnet_plugin.api import check_filter
 from exdnet_plugin.errors import ExdnetError
 from exdnet_plugin.frame_filter import Quality
 
@@ -50,7 +51,7 @@ def exdnet(
     stream = clip_stream(clip)
     opening = partial(open_filter, chain=chain, device=device, quality=quality)
     try:
-        opening(stream).close()  # so that a wrong option is told here and not at the first frame
+        check_filter(stream, chain=chain, device=device, quality=quality)
     except (ValueError, ExdnetError) as error:
         raise vs.Error(f"exdnet: {error}") from None
     length = round(segment * float(stream.rate or RATE_ASSUMED)) if segment else clip.num_frames

@@ -17,7 +17,7 @@ import pytest
 from conftest import decode
 from peers import Peer, Running, free_port, until
 
-from exdnet_plugin.live import feed, outlet, stream
+from exdnet_plugin.live import outlet, reminder, stream
 from exdnet_plugin.live.address import Source, read_sink, read_source
 from exdnet_plugin.live.encoder import Nothing
 from exdnet_plugin.live.feed import Pauses
@@ -150,5 +150,5 @@ def test_what_fails_again_and_again_is_told_once_a_minute(monkeypatch: pytest.Mo
     assert [pauses.is_news(reason) for reason in ("full", "full", "gone", "gone")] == [True, False, True, False]
     pauses.reset()
     assert pauses.is_news("gone")
-    monkeypatch.setattr(feed, "REMINDER", 0.0)
+    monkeypatch.setattr(reminder, "EVERY", 0.0)
     assert pauses.is_news("gone")

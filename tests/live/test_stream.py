@@ -23,7 +23,7 @@ from conftest import MakeClip, decode, luma, packets
 from peers import CURVE, Peer, Running, free_port, until
 from rich.console import Console
 
-from exdnet_plugin import MediaError, Plugins
+from exdnet_plugin import MediaError, Plugins, StreamInfo, hookimpl
 from exdnet_plugin.cli.live_log import _OnConsole
 from exdnet_plugin.live.address import read_sink, read_source
 from exdnet_plugin.live.encoder import LiveEncoding
@@ -252,8 +252,6 @@ def test_strict_ends_at_a_processor_that_fails(tmp_path: Path, make_clip: MakeCl
 
 
 def with_failing() -> Plugins:
-    from exdnet_plugin import hookimpl
-
     class Module:
         @hookimpl
         def register_frame_processors(self, register) -> None:
@@ -358,3 +356,20 @@ def test_a_budget_of_latency_brings_quality_down(tmp_path: Path) -> None:
     assert figures.changes
     assert figures.dropped["filter too slow"] + figures.dropped["late"] > 0
     assert figures.unfiltered == 0
+
+
+def test_plugins_are_told_of_the_stream_alone_and_not_of_its_trial(make_clip: MakeClip, tmp_path: Path) -> None:
+    seen: list[StreamInfo] = []
+
+    class Watching:
+        @hookimpl
+        def stream_opened(self, stream) -> None:
+            seen.append(stream)
+
+    plugins = Plugins(discover=False)
+    plugins.add(Watching(), "watching")
+    source, sink = read_source(str(make_clip("in.mp4"))), read_sink(str(tmp_path / "out.mkv"))
+    with Running(source, [sink], drop="never", plugins=plugins) as running:
+        running.wait()
+    assert len(seen) == 1
+    assert (seen[0].width, seen[0].height) != (64, 64)

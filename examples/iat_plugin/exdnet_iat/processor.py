@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from exdnet_iat.network import IatNetwork
 from exdnet_plugin import CheckpointError, StreamInfo
+from exdnet_plugin.exdnet.checkpoint import faults_of
 
 SIGNED = "best_Epoch_lol.pth"  # of the published files the one whose training turned pixels into 2x - 1
 
@@ -59,20 +59,7 @@ def load_state(path: Path) -> dict[str, Tensor]:
     if not isinstance(loaded, Mapping):
         raise CheckpointError(f"{path} holds {type(loaded).__name__}, no state dict; give a .pth state dict of IAT")
     state = {str(key).removeprefix("module."): value for key, value in loaded.items()}
-    faults = _faults(state)
+    faults = faults_of(state, IatNetwork())
     if faults:
         raise CheckpointError(f"{path} holds no IAT weights: {'; '.join(faults)}. Give a .pth state dict of IAT")
     return state
-
-
-def _faults(state: Mapping[str, Any]) -> list[str]:
-    expected = {key: tuple(value.shape) for key, value in IatNetwork().state_dict().items()}
-    found = {key: tuple(getattr(value, "shape", ())) for key, value in state.items()}
-    missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
-    other = sorted(key for key in expected.keys() & found.keys() if expected[key] != found[key])
-    told = [
-        f"{len(missing)} of {len(expected)} parameters are missing, as {missing[0]}" if missing else "",
-        f"{len(extra)} are of another network, as {extra[0]}" if extra else "",
-        f"{other[0]} is {found[other[0]]} instead of {expected[other[0]]}" if other else "",
-    ]
-    return [fault for fault in told if fault]
