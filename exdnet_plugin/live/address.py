@@ -32,6 +32,7 @@ _SOURCES: dict[str, dict[str, str]] = {
 _TOLD_LENGTH = {"omit_video_pes_length": "0"}
 _SINKS = {"rtsp": "rtsp", "rtsps": "rtsp", "rtmp": "flv", "rtmps": "flv", "udp": "mpegts", "tcp": "mpegts"}
 _SECRETS = re.compile(r"(?i)([\w.-]*(?:pass|pwd|tok|key|secret|sig|auth|cred|jwt|streamid)[\w.-]*)=[^&]*")
+RECORDINGS = CONTAINERS - {".mpg", ".mxf", ".ogv"}  # which take no H.264 with AAC
 _PEERS_ERRORS = {
     "ConnectionRefusedError": "refuses the connection; is the server running, and the port right?",
     "HTTPUnauthorizedError": "refuses the user or password (401)",
@@ -233,8 +234,8 @@ def _playlist(path: Path) -> Sink:
 def _recording(path: Path, segment: float | None, overwrite: bool) -> Sink:
     from exdnet_plugin.whole_file import check_free
 
-    if path.suffix.lower() not in CONTAINERS:
-        known = ", ".join(sorted(CONTAINERS))
+    if path.suffix.lower() not in RECORDINGS:
+        known = ", ".join(sorted(RECORDINGS))
         raise MediaError(f"{path} is no URL, no {PLAYLIST}, and no video file's name ({known})")
     if segment is None:
         check_free(path, overwrite=overwrite)
@@ -247,7 +248,7 @@ def _recording(path: Path, segment: float | None, overwrite: bool) -> Sink:
 
 
 def _muxer(path: Path) -> str:
-    names = {".mkv": "matroska", ".mpg": "mpeg", ".ts": "mpegts", ".mts": "mpegts", ".m2ts": "mpegts", ".m4v": "mp4"}
+    names = {".mkv": "matroska", ".webm": "webm", ".ts": "mpegts", ".mts": "mpegts", ".m2ts": "mpegts", ".m4v": "mp4"}
     return names.get(path.suffix.lower(), path.suffix[1:].lower())
 
 

@@ -16,7 +16,7 @@ import av
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.live.address import Source
 from exdnet_plugin.live.capture import Capture, Grabbed, prepared
-from exdnet_plugin.live.figures import Figures
+from exdnet_plugin.live.figures import TOO_SLOW, Figures
 from exdnet_plugin.live.reminder import Reminder
 from exdnet_plugin.live.timeline import Timeline
 from exdnet_plugin.media.facts import ColorTags
@@ -196,7 +196,7 @@ class Feed:
         before = self._pictures.dropped
         taken = self._pictures.put(picture)
         if self._pictures.dropped > before:
-            self._figures.drop("filter too slow", self._pictures.dropped - before)
+            self._figures.drop(TOO_SLOW, self._pictures.dropped - before)
         return taken
 
 

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 
 LATENCY_BUCKETS = (0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)  # seconds
+TOO_SLOW, LATE = "filter too slow", "late"  # why a picture is left out
 RECENT = 300  # frames that the figures of now are taken from
 
 
@@ -55,6 +56,11 @@ class Figures:
             self.latency_counts[bisect_left(LATENCY_BUCKETS, latency)] += 1
             self.latency_sum += latency
             self._recent.append((time.monotonic(), latency))
+
+    @property
+    def left_out(self) -> int:
+        """Pictures that no sink got; what one sink missed is not among them."""
+        return sum(self.dropped[reason] for reason in (TOO_SLOW, LATE))
 
     def latency(self, share: float) -> float:
         """The latency that this share of recent pictures keeps, in seconds; 0 before any."""
@@ -109,6 +115,6 @@ class Figures:
             f"{self.rate:.1f} frames a second",
             f"latency {self.latency(0.5) * 1000:.0f} ms, 95 % within {self.latency(0.95) * 1000:.0f}",
             self.level,
-            f"{self.frames_out} out, {sum(self.dropped.values())} dropped, {self.reconnects} reconnects",
+            f"{self.frames_out} out, {self.left_out} left out, {self.reconnects} reconnects",
         ]
         return "; ".join(filter(None, parts))

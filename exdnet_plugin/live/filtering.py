@@ -93,5 +93,5 @@ class LiveFilter:
     def close(self) -> None:
         """Close the chain."""
         if self._filter:
-            self._filter.close(Report(frames=self._figures.frames_out, dropped=sum(self._figures.dropped.values())))
+            self._filter.close(Report(frames=self._figures.frames_out, dropped=self._figures.left_out))
         self._filter = None

@@ -21,7 +21,7 @@ from exdnet_plugin.live.address import Carried, Sink, Source
 from exdnet_plugin.live.budget import Budget
 from exdnet_plugin.live.encoder import Encoder, LiveEncoding
 from exdnet_plugin.live.feed import Feed, Picture, Start, age
-from exdnet_plugin.live.figures import Figures
+from exdnet_plugin.live.figures import LATE, Figures
 from exdnet_plugin.live.filtering import LiveFilter
 from exdnet_plugin.live.outlet import ENDING, Outlet
 from exdnet_plugin.pipeline.channel import Channel, Drop
@@ -146,7 +146,7 @@ class LiveStream:
         figures = self.figures
         return Report(
             frames=figures.frames_out,
-            dropped=sum(figures.dropped.values()),
+            dropped=figures.left_out,
             lost=figures.broken,
             seconds=dict(figures.seconds),
             wall=time.monotonic() - figures.started,
@@ -163,7 +163,10 @@ class LiveStream:
                 info.height,
                 f"{float(info.rate):.4g}" if info.rate else "no steady rate",
             ),
-            *("with" if start.has_sound else "without", ", ".join(sink.shown for sink in self._sinks)),
+            *(
+                "with" if start.has_sound and options.sound else "without",
+                ", ".join(sink.shown for sink in self._sinks),
+            ),
         )
         for carried in dict.fromkeys(sink.carried for sink in self._sinks):
             outlets = self._outlets[carried] = list[Outlet]()
@@ -189,7 +192,7 @@ class LiveStream:
         try:
             for picture in self._pictures:
                 if self._is_late(picture):
-                    self.figures.drop("late")
+                    self.figures.drop(LATE)
                 else:
                     self._filter(picture, self._budget.level)
                     yield picture

@@ -25,7 +25,7 @@ from rich.console import Console
 
 from exdnet_plugin import MediaError, Plugins, StreamInfo, hookimpl
 from exdnet_plugin.cli.live_log import _OnConsole
-from exdnet_plugin.live.address import read_sink, read_source
+from exdnet_plugin.live.address import RECORDINGS, read_sink, read_source
 from exdnet_plugin.live.encoder import LiveEncoding
 
 SMALL = ("--size", "320x180", "--rate", "25")
@@ -115,6 +115,18 @@ def test_one_source_goes_to_several_sinks(make_clip: MakeClip, tmp_path: Path) -
         assert packets(tmp_path / name, "audio")
     playlist = (tmp_path / "live.m3u8").read_text()
     assert "#EXT-X-ENDLIST" in playlist
+
+
+def test_every_kind_of_recording_holds_pictures_and_sound(make_clip: MakeClip, tmp_path: Path) -> None:
+    source = make_clip("in.mp4", frames=50, rate=25, audio=True)
+    names = [f"cam{suffix}" for suffix in sorted(RECORDINGS - {".webm"})]  # which takes VP9 and AV1 alone
+    sinks = [read_sink(str(tmp_path / name)) for name in names]
+    with Running(read_source(str(source)), sinks, drop="never", chain="null") as running:
+        running.wait()
+    assert running.error is None
+    assert not running.live.figures.reopened
+    assert {name: len(decode(tmp_path / name)) for name in names} == dict.fromkeys(names, 50)
+    assert all(packets(tmp_path / name, "audio") for name in names)
 
 
 def test_hls_removes_old_segments(tmp_path: Path) -> None:

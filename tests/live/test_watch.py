@@ -21,6 +21,7 @@ def figures() -> Figures:
     made.frames_in, made.level, made.source_up = 12, "realtime", True
     made.sinks_up["udp://x"] = False
     made.drop("late", 3)
+    made.drop("sink away", 40)
     for latency in (0.01, 0.05, 0.05, 3.0):
         made.out(latency)
     return made
@@ -78,5 +79,5 @@ def test_without_a_port_nothing_is_served() -> None:
 def test_the_line_tells_who_is_away() -> None:
     line = figures().line()
     assert "udp://x is away" in line
-    assert "3 dropped" in line
+    assert "3 left out" in line, "what a sink that is away misses is no picture left out"
     assert line.index("away") < 20, "a narrow terminal cuts the end"
