@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -174,3 +175,14 @@ def exdnet(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
         return int(ended.value.code or 0), out, err
 
     return run
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """A data set of eight made-up pairs in LOL's layout."""
+    for index in range(8):
+        bright = (scene(index, (64, 96)) * 255).astype(np.uint8)
+        for name, picture in {"high": bright, "low": dark_frames(1, (64, 96), seed=index)[0][:, :, ::-1]}.items():
+            (tmp_path / "data" / name).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(tmp_path / "data" / name / f"{index}.png"), picture)
+    return tmp_path / "data"

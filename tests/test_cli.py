@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -14,10 +13,9 @@ from functools import partial
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import pytest
-from conftest import MakeClip, dark_frames, decode, scene
+from conftest import MakeClip, decode
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -161,17 +159,6 @@ def test_processors_and_plugins_and_info_answer(exdnet: Run, clip: Path) -> None
     assert "sha256" in exdnet("info", "weights")[1]
 
 
-@pytest.fixture
-def pairs(tmp_path: Path) -> Path:
-    """A data set of eight made-up pairs in LOL's layout."""
-    for index in range(8):
-        bright = (scene(index, (64, 96)) * 255).astype(np.uint8)
-        for name, picture in {"high": bright, "low": dark_frames(1, (64, 96), seed=index)[0][:, :, ::-1]}.items():
-            (tmp_path / "data" / name).mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(tmp_path / "data" / name / f"{index}.png"), picture)
-    return tmp_path / "data"
-
-
 def test_evaluate_gives_rows_and_means(exdnet: Run, pairs: Path) -> None:
     code, out, _ = exdnet("evaluate", pairs / "low", pairs / "high", "--json")
     found = json.loads(out)
@@ -187,41 +174,3 @@ def test_evaluate_names_what_has_no_partner(exdnet: Run, pairs: Path) -> None:
     (pairs / "low" / "3.png").unlink()
     refused(exdnet("evaluate", pairs / "low", pairs / "high"), "1 pictures", "no partner", "3")
     refused(exdnet("evaluate", pairs / "low", pairs / "nowhere"), "is not a folder of pictures")
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX are needed")
-def test_training_killed_at_any_time_goes_on_and_ends_where_it_would_have(
-    exdnet: Run, pairs: Path, tmp_path: Path
-) -> None:
-    options = ["--batch", "2", "--size", "32", "--validate-every", "100", "--checkpoint-every", "4", "--steps"]
-    assert exdnet("train", pairs, "--run", tmp_path / "whole", *options, "12")[0] == 0
-    command = [
-        sys.executable,
-        "-m",
-        "exdnet_plugin.cli.main",
-        "train",
-        str(pairs),
-        "--run",
-        str(tmp_path / "killed"),
-        *options,
-        "12",
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    while not (tmp_path / "killed" / "checkpoint.pth").exists():
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
-    code, out, _ = exdnet("train", pairs, "--run", tmp_path / "killed", *options, "12")
-    assert code == 0
-    assert "step 0 of" not in out
-    whole, killed = ((tmp_path / run / "best.safetensors").read_bytes() for run in ("whole", "killed"))
-    assert whole == killed
-
-
-def test_training_refuses_what_it_cannot_use(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
-    refused(exdnet("train"), "give DATA, or both --low and --high")
-    refused(exdnet("train", tmp_path), "has no paired folders")
-    cv2.imwrite(str(pairs / "low" / "2.png"), np.zeros((9, 9, 3), np.uint8))
-    refused(exdnet("train", pairs, "--run", tmp_path / "run", "--steps", "1"), "2.png is 9x9", "a pair needs one size")
-    (pairs / "low" / "2.png").write_text("no picture")
-    refused(exdnet("train", pairs, "--run", tmp_path / "run", "--steps", "1"), "2.png is not a picture")

@@ -27,7 +27,6 @@ import click
 @click.option("--size", type=click.IntRange(16), default=96, show_default=True, help="Side of a crop in pixels.")
 @click.option("--learning-rate", type=float, default=5e-4, show_default=True)
 @click.option("--crops", type=click.IntRange(1), default=2, show_default=True, help="Crops of one picture in a batch.")
-@click.option("--freeze-statistics", is_flag=True, help="Keep the batch norms' statistics: for going on from weights.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
     "--checkpoint-every", type=click.IntRange(1), default=200, show_default=True, help="Steps that a kill may lose."
@@ -35,6 +34,24 @@ import click
 @click.option("--validate-every", type=click.IntRange(1), default=500, show_default=True)
 @click.option("--small", metavar="WEIGHTS", help="Teach small frames what WEIGHTS give at full size: for realtime.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
+@click.option("--plain", is_flag=True, help="Pairs as they are: for a benchmark, not for real video.")
+@click.option(
+    "--losses", type=click.Choice(["default", "paper"]), default="default", show_default=True, help="Which to lessen."
+)
+@click.option(
+    "--vgg", type=click.Path(path_type=Path), help="Torchvision's VGG file, for the paper's perceptual losses."
+)
+@click.option(
+    "--exposures", type=click.Choice(["lol", "rellisur"]), help="Exposure constants. Default: by the data set."
+)
+@click.option(
+    "--hold-out",
+    type=click.Choice(["views", "pictures"]),
+    default="views",
+    show_default=True,
+    help="For validation: whole viewpoints, or one picture of 16 of them (easier: others of its view are trained on).",
+)
+@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that make samples.")
 @click.option("--compile", is_flag=True, help="Compile the step with torch.compile; needs a C++ compiler.")
 def train(
     data: Path | None,
@@ -45,62 +62,72 @@ def train(
     initial: str | None,
     small: str | None,
     device: str,
+    vgg: Path | None,
+    hold_out: str,
+    workers: int,
     compile: bool,
-    **recipe: Any,
+    **options: Any,
 ) -> None:
-    """Train ExdNet on the paired pictures in DATA (low + high, as LOL has them) or in --low and --high.
+    """Train ExdNet on the paired pictures in DATA (as LOL, LSRW and RELLISUR come) or in --low and --high.
 
     Whole viewpoint groups are held out for validation (viewpoint_groups.json in DATA tells them). The run's folder gets
     checkpoint.pth to go on from, best.safetensors (by validation PSNR) and last.safetensors to use as exdnet=weights=…,
-    and metrics.jsonl. Killed at any time, the same command goes on from the last checkpoint.
+    metrics.jsonl, curve.png, and samples.jpg: held-out pictures, dark, enhanced, and true. Killed at any time, the same
+    command goes on from the last checkpoint.
     """
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.devices import resolve_device
     from exdnet_plugin.exdnet.checkpoint import load_weights
-    from exdnet_plugin.pairs import split_by_group, viewpoint_groups
-    from exdnet_plugin.training.loop import Recipe, Trainer
-    from exdnet_plugin.training.runs import full_source, small_source
-    from exdnet_plugin.training.small import SMALL_LOSSES
+    from exdnet_plugin.training.loading import ahead
+    from exdnet_plugin.training.loop import Trainer
+    from exdnet_plugin.training.runs import full_source, small_source, split
 
     keep_memory()
-    pairs, root = _pairs(data, low, high)
-    training, validation = split_by_group(pairs, viewpoint_groups(root, pairs))
-    if not validation or not training:
-        raise ValueError(
-            f"{len(pairs)} pairs are too few to hold some out for validation; give at least two viewpoints"
-        )
-    if small:
-        recipe["losses"] = SMALL_LOSSES
-    trainer = Trainer(
-        Recipe(**recipe),
-        folder,
-        resolve_device(device),
-        initial=load_weights(initial).state if initial else None,
-        compile=compile,
-    )
+    pictures = _data_set(data, low, high)
+    training, unseen = split(pictures, hold_out)
+    recipe = _recipe(pictures.exposures, options, vgg, small)
+    start = load_weights(initial).state if initial else None
+    trainer = Trainer(recipe, folder, resolve_device(device), initial=start, vgg=vgg, compile=compile)
     click.echo(
-        f"{len(training)} pairs to train on, {len(validation)} held out; "
-        f"step {trainer.step} of {recipe['steps']} in {folder}"
+        f"{pictures.name}: {len(training)} pairs to train on, {len(unseen)} held out; "
+        f"step {trainer.step} of {recipe.steps} in {folder}"
     )
-    shown, unseen = [pair.load() for pair in training], [pair.load() for pair in validation]
     if small:
-        trainer.run(*small_source(trainer, small, shown, unseen), _say)
+        source, validate = small_source(trainer, small, training, unseen)
     else:
-        trainer.run(*full_source(trainer, shown, _bright(bright), unseen), _say)
+        source, validate = full_source(trainer, pictures, training, unseen, _bright(bright))
+    trainer.run(ahead(source, workers), validate, _Told(folder))
     click.echo(
         f"done: {folder / 'best.safetensors'} holds the best weights; "
         f"use them as exdnet=weights={folder / 'best.safetensors'}"
     )
 
 
-def _pairs(data: Path | None, low: Path | None, high: Path | None) -> tuple[list[Any], Path]:
-    from exdnet_plugin.pairs import find_pairs, paired_folders
+def _recipe(exposures: str, options: dict[str, Any], vgg: Path | None, small: str | None) -> Any:
+    from dataclasses import replace
+
+    from exdnet_plugin.training.losses import PAPER_LOSSES, LossWeights
+    from exdnet_plugin.training.recipe import Recipe
+    from exdnet_plugin.training.samples import PLAIN, SampleMix
+    from exdnet_plugin.training.small import SMALL_LOSSES
+
+    losses = PAPER_LOSSES if options.pop("losses") == "paper" else SMALL_LOSSES if small else LossWeights()
+    if losses.perceptual and vgg is None:
+        click.echo("the perceptual and style losses are left out: they need torchvision's VGG file, by --vgg", err=True)
+        losses = replace(losses, perceptual=0, style=0)
+    mix = PLAIN if options.pop("plain") else SampleMix()
+    chosen = options.pop("exposures") or exposures
+    return Recipe(**options, exposures=chosen, mix=mix, losses=losses)
+
+
+def _data_set(data: Path | None, low: Path | None, high: Path | None) -> Any:
+    from exdnet_plugin.data_sets import open_data_set, paired_data_set
 
     if data is not None:
-        return find_pairs(*paired_folders(data)), data
+        return open_data_set(data)
     if low is None or high is None:
         raise ValueError("no pictures to train on; give DATA, or both --low and --high")
-    return find_pairs(low, high), low.parent
+    return paired_data_set(low, high)
 
 
 def _bright(folder: Path | None) -> list[Any]:
@@ -109,15 +136,31 @@ def _bright(folder: Path | None) -> list[Any]:
     return [read_picture(path) for path in find_pictures(folder)] if folder else []
 
 
-def _say(row: dict[str, Any]) -> None:
-    from exdnet_plugin.cli.progress import duration
+class _Told:
+    """What a run tells, line by line; at each validation its curve is drawn."""
 
-    if "validation" in row:
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._draws = folder, True
+
+    def __call__(self, row: dict[str, Any]) -> None:
+        from exdnet_plugin.cli.progress import duration
+
+        if "validation" not in row:
+            click.echo(f"step {row['step']}: loss {row['loss']:.4f}, {duration(row['seconds_left'])} left")
+            return
         found = row["validation"]
-        line = (
+        click.echo(
             f"step {row['step']}: validation {found['psnr']:.2f} dB, SSIM {found['ssim']:.4f}, "
             f"chroma ratio {found['chroma_ratio']:.2f}"
         )
-    else:
-        line = f"step {row['step']}: loss {row['loss']:.4f}, {duration(row['seconds_left'])} left"
-    click.echo(line)
+        if self._draws:
+            self._draw()
+
+    def _draw(self) -> None:
+        from exdnet_plugin.training.curve import draw_curve
+
+        try:
+            draw_curve(self._folder)
+        except ImportError:
+            self._draws = False
+            click.echo("no curve.png: matplotlib is not installed; pip install exdnet-plugin[train]", err=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,30 +10,61 @@ import torch
 from torch import Tensor
 
 from exdnet_plugin.pairs import Picture
-from exdnet_plugin.training.samples import Sample, SampleMix, make_samples
+from exdnet_plugin.training.samples import Sample, SampleMix, Whole, crop, make_whole
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Frames and targets (N, 3, h, w) in [0, 1], exposure ranges (N, 2)."""
+    """Crops, and the whole pictures that they are of, which alone tell the calibration matrix.
+
+    Frames and targets (N, 3, h, w) in [0, 1], ranges (N, 2), `owner` (N,): which of `wholes` a crop is of. Without
+    wholes, the frames are whole pictures themselves. `twins` (K, 2): crops of one still view with independent noise.
+    """
 
     frames: Tensor
     ranges: Tensor
     targets: Tensor
+    owner: Tensor
+    twins: Tensor
+    wholes: tuple[Whole, ...] = ()
 
     @classmethod
-    def of(cls, samples: Sequence[Sample]) -> Batch:
+    def of(
+        cls,
+        samples: Sequence[Sample],
+        *,
+        wholes: Sequence[Whole] = (),
+        owner: Sequence[int] = (),
+        twins: Sequence[tuple[int, int]] = (),
+    ) -> Batch:
         """Samples of one size, stacked."""
         return cls(
             torch.stack([sample.frame for sample in samples]),
             torch.stack([sample.range for sample in samples]),
             torch.stack([sample.target for sample in samples]),
+            torch.tensor(owner, dtype=torch.int64),
+            torch.tensor(twins, dtype=torch.int64).reshape(-1, 2),
+            tuple(wholes),
         )
+
+    def to(self, device: str) -> Batch:
+        """The same on a device."""
+
+        def there(part: Tensor) -> Tensor:
+            return part.to(device, non_blocking=True)
+
+        wholes = tuple(Whole(there(w.dark), there(w.bright), there(w.range)) for w in self.wholes)
+        crops = there(self.frames), there(self.ranges), there(self.targets)
+        return Batch(*crops, there(self.owner), there(self.twins), wholes)
 
 
 @dataclass(frozen=True)
 class BatchSource:
-    """Pictures in memory, and how samples are made from them. `bright` pictures have no dark partner."""
+    """How batches are made from pictures. `bright` pictures have no dark partner.
+
+    `bursts` tells, by the index of a pair, the pairs that show the same still view: now and then, a picture comes with
+    one of these, changed and cropped alike.
+    """
 
     pairs: Sequence[tuple[Picture, Picture]]
     bright: Sequence[Picture]
@@ -41,22 +72,45 @@ class BatchSource:
     size: int
     batch: int
     seed: int
-    bright_share: float = 0.1
     crops: int = 2  # of one picture: making the picture is what costs
+    bursts: Mapping[int, Sequence[int]] | None = None
+    bright_share: float = 0.1
+    twin_share: float = 0.3  # of the pictures that have a twin
 
     def at(self, step: int) -> Batch:
         """The batch of a step."""
         rng = np.random.default_rng([self.seed, step])
         samples: list[Sample] = []
+        wholes: list[Whole] = []
+        owner: list[int] = []
+        twins: list[tuple[int, int]] = []
         while len(samples) < self.batch:
-            crops = min(self.crops, self.batch - len(samples))
-            bright_only = bool(self.bright) and rng.random() < self.bright_share
-            low, high = self._pictures(rng, bright_only)
-            samples += make_samples(low, high, rng, self.size, self.mix, crops=crops, bright_only=bright_only)
-        return Batch.of(samples)
+            room = self.batch - len(samples)
+            made = self._pictures(rng, twins_fit=room > 1)
+            crops = min(self.crops, room // len(made))
+            windows = int(rng.integers(1 << 31))
+            first = len(samples)
+            for whole in made:
+                again = np.random.default_rng(windows)  # twins are cropped alike
+                samples += [crop(whole, again, self.size) for _ in range(crops)]
+                owner += [len(wholes)] * crops
+                wholes.append(whole)
+            if len(made) == 2:
+                twins += [(first + index, first + crops + index) for index in range(crops)]
+        return Batch.of(samples, wholes=wholes, owner=owner, twins=twins)
 
-    def _pictures(self, rng: np.random.Generator, bright_only: bool) -> tuple[Picture, Picture]:
-        if bright_only:
+    def _pictures(self, rng: np.random.Generator, *, twins_fit: bool) -> list[Whole]:
+        """A made-up picture, or two of one view."""
+        if self.bright and rng.random() < self.bright_share:
             picture = self.bright[int(rng.integers(len(self.bright)))]
-            return picture, picture
-        return self.pairs[int(rng.integers(len(self.pairs)))]
+            return [make_whole(picture, picture, rng, self.size, self.mix, bright_only=True)]
+        index = int(rng.integers(len(self.pairs)))
+        indices = [index]
+        partners = (self.bursts or {}).get(index, ())
+        if partners and twins_fit and rng.random() < self.twin_share:
+            indices.append(partners[int(rng.integers(len(partners)))])
+        changes = int(rng.integers(1 << 31))
+        return [
+            make_whole(*self.pairs[one], np.random.default_rng(changes), self.size, self.mix)  # twins change alike
+            for one in indices
+        ]

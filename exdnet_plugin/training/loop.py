@@ -2,69 +2,36 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from exdnet_plugin.errors import ExdnetError
-from exdnet_plugin.evaluation.metrics import PictureMetrics, compare, mean_metrics
+from exdnet_plugin.errors import CheckpointError, ExdnetError
 from exdnet_plugin.exdnet.checkpoint import weights_bytes
-from exdnet_plugin.exdnet.exposures import exposure_range
-from exdnet_plugin.exdnet.folded import before_calibration, fold
-from exdnet_plugin.exdnet.network import ExdNet, apply_matrix, drop_path
-from exdnet_plugin.pairs import Picture
-from exdnet_plugin.pipeline.prefetch import prefetch
+from exdnet_plugin.exdnet.network import ExdNet, apply_matrix
 from exdnet_plugin.training.batches import Batch
-from exdnet_plugin.training.losses import LossWeights, total_loss
-from exdnet_plugin.training.samples import SampleMix
+from exdnet_plugin.training.forward import local_part, own_matrix, whole_matrices
+from exdnet_plugin.training.losses import Compared
+from exdnet_plugin.training.objective import Objective
+from exdnet_plugin.training.recipe import Recipe
 from exdnet_plugin.whole_file import whole_file
 
 CHECKPOINT = "checkpoint.pth"
 BEST = "best.safetensors"
 LAST = "last.safetensors"
 METRICS = "metrics.jsonl"
-AHEAD = 4  # batches made before they are needed
-
 
 Validate = Callable[[ExdNet], dict[str, float]]
 Report = Callable[[dict[str, Any]], None]
-
-
-class Source(Protocol):
-    """Where batches come from."""
-
-    def at(self, step: int) -> Batch:
-        """The batch of a step."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a run is. Two runs of one recipe on one machine give the same weights."""
-
-    steps: int = 12000
-    batch: int = 8
-    size: int = 112
-    learning_rate: float = 5e-4
-    final_learning_rate: float = 1e-5
-    warmup: int = 200
-    ema: float = 0.999
-    clip: float = 1.0
-    seed: int = 0
-    crops: int = 2
-    freeze_statistics: bool = False
-    mix: SampleMix = field(default_factory=SampleMix)
-    losses: LossWeights = field(default_factory=LossWeights)
-    checkpoint_every: int = 200
-    validate_every: int = 1000
-    log_every: int = 50
+Batches = Callable[[int, int], Iterable[Batch]]  # of the steps from the first to before the last, in order
 
 
 class TrainingStoppedError(ExdnetError):
@@ -76,6 +43,9 @@ class Trainer:
 
     It holds `checkpoint.pth` to go on from, the averaged weights as `best.safetensors` (by validation PSNR) and as
     `last.safetensors`, and `metrics.jsonl`.
+
+    Raises:
+        CheckpointError: the folder's checkpoint cannot be read.
     """
 
     def __init__(
@@ -85,6 +55,7 @@ class Trainer:
         device: str,
         *,
         initial: dict[str, Tensor] | None = None,
+        vgg: Path | None = None,
         compile: bool = False,
     ) -> None:
         self.recipe, self.folder, self.device = recipe, folder, device
@@ -96,42 +67,47 @@ class Trainer:
         self.average = ExdNet().to(device).eval()
         self.average.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99))
+        self._objective = Objective(recipe.losses, device, vgg)
         self.step, self.best = 0, -math.inf
         if (folder / CHECKPOINT).exists():
             self._resume()
-        self._unclamped = torch.compile(unclamped) if compile else unclamped
+        # Sizes of crops are fixed in a run; with dynamic sizes, some versions of the compiler fail.
+        self._local = torch.compile(local_part, dynamic=False) if compile else local_part
 
     def _resume(self) -> None:
-        state = torch.load(self.folder / CHECKPOINT, map_location=self.device, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.best = state["step"], state["best"]
+        path = self.folder / CHECKPOINT
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.average.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self._objective.restore(state.get("objective", {}))
+            self.step, self.best = state["step"], state["best"]
+        except Exception as error:
+            raise CheckpointError(
+                f"{path} cannot be gone on from: {' '.join(str(error).split())[:200]}. Give another --run, or remove it"
+            ) from error
 
-    def run(self, source: Source, validate: Validate, report: Report) -> None:
+    def run(self, batches: Batches, validate: Validate, report: Report) -> None:
         """Train from the current step to the recipe's last.
 
         Args:
-            source: gives the batches of steps.
+            batches: gives the batches of a span of steps.
             validate: metrics of a network, `psnr` among them.
             report: takes every line that goes to `metrics.jsonl`.
+
+        Raises:
+            TrainingStoppedError: the loss is not finite; checkpoint and weights are those of the last good step saved.
         """
         recipe = self.recipe
         first, started = self.step, time.monotonic()
-        for batch in prefetch(map(source.at, range(first, recipe.steps)), AHEAD, name="batches"):
+        for batch in batches(first, recipe.steps):
             terms = self._train_step(batch)
             self.step += 1
             if self.step % recipe.log_every == 0:
-                seconds = time.monotonic() - started
-                left = seconds / (self.step - first) * (recipe.steps - self.step)
-                self._record(
-                    {
-                        "step": self.step,
-                        "seconds_left": round(left),
-                        **{k: round(float(v), 5) for k, v in terms.items()},
-                    },
-                    report,
-                )
+                left = (time.monotonic() - started) / (self.step - first) * (recipe.steps - self.step)
+                found = {name: round(float(term), 5) for name, term in terms.items()}
+                self._record({"step": self.step, "seconds_left": round(left), **found}, report)
             if self.step % recipe.validate_every == 0 or self.step == recipe.steps:
                 self._validate(validate, report)
             if self.step % recipe.checkpoint_every == 0 or self.step == recipe.steps:
@@ -140,20 +116,15 @@ class Trainer:
     def _train_step(self, batch: Batch) -> dict[str, Tensor]:
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)  # drop path, the same after a resume
         for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = self.recipe.learning_rate_at(self.step)
         self.network.train()
-        if self.recipe.freeze_statistics:
-            self.network.global_net.conv_large.eval()
-        frames, ranges, targets = (
-            t.to(self.device, non_blocking=True) for t in (batch.frames, batch.ranges, batch.targets)
-        )
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.startswith("cuda")):
-            output = self._unclamped(self.network, frames, ranges)
-        loss, terms = total_loss(output.float(), targets, frames, self.recipe.losses)
+        # What a picture becomes must not depend on what else is in the batch: the statistics stay what they are.
+        self.network.global_net.conv_large.eval()
+        loss, terms = self._losses(batch.to(self.device))
         if not torch.isfinite(loss):
             raise TrainingStoppedError(
-                f"loss is {float(loss)} at step {self.step}; {self.folder / CHECKPOINT} holds the last good step. "
-                "Lower the learning rate and start again: it goes on from there"
+                f"loss is {float(loss.detach())} at step {self.step}; {self.folder / CHECKPOINT} holds the last good "
+                "step. Lower the learning rate and start again: it goes on from there"
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -162,13 +133,18 @@ class Trainer:
         self._update_average()
         return {"loss": loss.detach(), **{name: term.detach() for name, term in terms.items()}}
 
-    def _learning_rate(self) -> float:
-        recipe = self.recipe
-        if self.step < recipe.warmup:
-            return recipe.learning_rate * (self.step + 1) / recipe.warmup
-        progress = (self.step - recipe.warmup) / max(recipe.steps - recipe.warmup, 1)
-        cosine = (1 + math.cos(math.pi * min(progress, 1))) / 2
-        return recipe.final_learning_rate + (recipe.learning_rate - recipe.final_learning_rate) * cosine
+    def _losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        constants, whole = self.recipe.constants, None
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.startswith("cuda")):
+            before = self._local(self.network, batch.frames, batch.ranges, constants)
+        before = before.float()
+        if batch.wholes:
+            matrices, whole = whole_matrices(self.network, batch.wholes, constants, self.device)
+            matrix = matrices[batch.owner]
+        else:
+            matrix = own_matrix(self.network, before)
+        compared = Compared(apply_matrix(matrix, before), batch.targets, batch.frames, batch.twins)
+        return self._objective(compared, whole)
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -181,54 +157,32 @@ class Trainer:
 
     def _validate(self, validate: Validate, report: Report) -> None:
         found = validate(self.average)
-        self._record(
-            {"step": self.step, "validation": {name: round(value, 4) for name, value in found.items()}}, report
-        )
+        row = {"step": self.step, "validation": {name: round(value, 4) for name, value in found.items()}}
+        self._record(row, report)
         if found["psnr"] > self.best:
             self.best = found["psnr"]
-            self._save_weights(BEST)
-
-    def _save_weights(self, name: str) -> None:
-        content = weights_bytes(self.average.state_dict())
-        with whole_file(self.folder / name) as path:
-            path.write_bytes(content)
+            self._write(BEST, weights_bytes(self.average.state_dict(), self.recipe.constants))
 
     def _save(self) -> None:
         state = {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "objective": self._objective.state(),
             "step": self.step,
             "best": self.best,
             "recipe": asdict(self.recipe),
         }
-        with whole_file(self.folder / CHECKPOINT) as path:
-            torch.save(state, path)
-        self._save_weights(LAST)
+        content = io.BytesIO()  # written by Python, whose error on a full disk says so
+        torch.save(state, content)
+        self._write(CHECKPOINT, content.getvalue())
+        self._write(LAST, weights_bytes(self.average.state_dict(), self.recipe.constants))
+
+    def _write(self, name: str, content: bytes) -> None:
+        with whole_file(self.folder / name) as path:
+            path.write_bytes(content)
 
     def _record(self, row: dict[str, Any], report: Report) -> None:
         with (self.folder / METRICS).open("a") as file:
             file.write(json.dumps(row) + "\n")
         report(row)
-
-
-def unclamped(network: ExdNet, frames: Tensor, ranges: Tensor) -> Tensor:
-    """The network's output before its clamp, through the folded form, with drop path while training."""
-
-    def residual(x: Tensor, rate: float) -> Tensor:
-        return drop_path(x, rate, network.training)
-
-    before = before_calibration(fold(network), frames, ranges, residual=residual)
-    return apply_matrix(network.global_net(F.avg_pool2d(before, 2)), before)
-
-
-@torch.no_grad()
-def evaluate_pairs(network: ExdNet, pairs: Sequence[tuple[Picture, Picture]], device: str) -> dict[str, float]:
-    """Mean metrics of the network on whole pictures."""
-    return mean_metrics([_evaluate(network, low, high, device) for low, high in pairs])
-
-
-def _evaluate(network: ExdNet, low: Picture, high: Picture, device: str) -> PictureMetrics:
-    frame, truth = (torch.from_numpy(image).to(device).permute(2, 0, 1)[None].float() / 255 for image in (low, high))
-    output = unclamped(network, frame, exposure_range(frame)).clamp(0, 1)
-    return compare((output * 255).round() / 255, truth)

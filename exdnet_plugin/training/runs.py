@@ -6,27 +6,72 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from exdnet_plugin.data_sets import DataSet
 from exdnet_plugin.exdnet.checkpoint import load_weights
 from exdnet_plugin.exdnet.inference import exact_inference
-from exdnet_plugin.pairs import Picture
+from exdnet_plugin.pairs import Pair, Picture, split_by_group
 from exdnet_plugin.training.batches import BatchSource
-from exdnet_plugin.training.loop import Source, Trainer, Validate, evaluate_pairs
+from exdnet_plugin.training.loading import LoadedPairs, Source
+from exdnet_plugin.training.loop import Trainer, Validate
 from exdnet_plugin.training.small import SmallSource, evaluate_small, make_small
+from exdnet_plugin.training.validation import Validation
 
-Pairs = Sequence[tuple[Picture, Picture]]
 
-
-def full_source(trainer: Trainer, pairs: Pairs, bright: Sequence[Picture], unseen: Pairs) -> tuple[Source, Validate]:
+def full_source(
+    trainer: Trainer, data: DataSet, training: Sequence[Pair], unseen: Sequence[Pair], bright: Sequence[Picture]
+) -> tuple[Source, Validate]:
     """Crops of made-up pictures against their bright ones; validated on whole unseen pictures."""
     recipe = trainer.recipe
-    source = BatchSource(pairs, bright, recipe.mix, recipe.size, recipe.batch, recipe.seed, crops=recipe.crops)
-    return source, lambda network: evaluate_pairs(network, unseen, trainer.device)
+    source = BatchSource(
+        LoadedPairs(training, smallest=recipe.size),
+        bright,
+        recipe.mix,
+        recipe.size,
+        recipe.batch,
+        recipe.seed,
+        crops=recipe.crops,
+        bursts=_bursts(data, training) if recipe.losses.consistency else None,
+    )
+    return source, Validation(LoadedPairs(unseen), recipe.constants, trainer.device, trainer.folder)
 
 
-def small_source(trainer: Trainer, weights: str, pairs: Pairs, unseen: Pairs) -> tuple[Source, Validate]:
+def _bursts(data: DataSet, training: Sequence[Pair]) -> dict[int, list[int]]:
+    """The other pictures of its burst by a picture's index."""
+    index = {pair.name: position for position, pair in enumerate(training)}
+    bursts = [[index[name] for name in burst if name in index] for burst in data.bursts]
+    return {one: [other for other in burst if other != one] for burst in bursts for one in burst}
+
+
+def small_source(
+    trainer: Trainer, weights: str, training: Sequence[Pair], unseen: Sequence[Pair]
+) -> tuple[Source, Validate]:
     """Small whole pictures against what `weights` give at full size, shrunk; validated on unseen pictures."""
     teacher = exact_inference(load_weights(weights))
     recipe = trainer.recipe
-    pictures = [make_small(low.astype(np.float32) / np.float32(255), teacher) for low, _ in unseen]
-    source = SmallSource(pairs, teacher, recipe.mix, recipe.batch, recipe.seed)
-    return source, lambda network: evaluate_small(network, pictures, trainer.device)
+    pictures = [make_small(low.astype(np.float32) / np.float32(255), teacher) for low, _ in LoadedPairs(unseen)]
+    source = SmallSource(LoadedPairs(training), teacher, recipe.mix, recipe.batch, recipe.seed)
+    return source, lambda network: evaluate_small(network, pictures, recipe.constants, trainer.device)
+
+
+def split(data: DataSet, hold_out: str) -> tuple[list[Pair], list[Pair]]:
+    """Training and validation pairs: whole viewpoints are held out, or one picture of some.
+
+    Args:
+        data: the data set.
+        hold_out: `views` for about a tenth of the viewpoints; `pictures` for one picture of 16 viewpoints that have
+            more, as LOL's official split does: it asks less.
+
+    Raises:
+        ValueError: there is nothing to hold out, or nothing left.
+    """
+    training, unseen = split_by_group(data.pairs, data.groups)
+    if hold_out == "pictures":
+        several = sorted((sorted(group) for group in data.groups if len(group) > 1), key=lambda group: group[0])
+        held = {group[0] for group in several[:: max(len(several) // 16, 1)][:16]}
+        training = [pair for pair in data.pairs if pair.name not in held]
+        unseen = [pair for pair in data.pairs if pair.name in held]
+    if not training or not unseen:
+        raise ValueError(
+            f"{len(data.pairs)} pairs are too few to hold some out for validation; give at least two viewpoints"
+        )
+    return training, unseen

@@ -15,17 +15,20 @@ import torch
 from torch import Tensor
 
 from exdnet_plugin.evaluation.metrics import compare, mean_metrics
-from exdnet_plugin.exdnet.exposures import exposure_range
+from exdnet_plugin.exdnet.exposures import ExposureConstants, exposure_range
 from exdnet_plugin.exdnet.inference import Inference
-from exdnet_plugin.exdnet.network import ExdNet
+from exdnet_plugin.exdnet.network import ExdNet, apply_matrix
 from exdnet_plugin.pairs import Picture
 from exdnet_plugin.training.batches import Batch
-from exdnet_plugin.training.loop import unclamped
+from exdnet_plugin.training.forward import local_part, own_matrix
+from exdnet_plugin.training.light import Image
 from exdnet_plugin.training.losses import LossWeights
-from exdnet_plugin.training.samples import Image, Sample, SampleMix, as_tensor, make_pair
+from exdnet_plugin.training.samples import Sample, SampleMix, as_tensor, make_pair
 
 FACTORS = (3, 4, 6)
-SMALL_LOSSES = LossWeights(l1=1.0, ssim=0.1, chroma=0.5, colourfulness=0.0, highlights=0.5)
+SMALL_LOSSES = LossWeights(
+    l1=1.0, ssim=0.1, chroma=0.5, colourfulness=0, highlights=0.5, black=0, whole=0, consistency=0
+)
 
 
 Shrunk = dict[int, Sample]  # by how many times
@@ -85,10 +88,13 @@ def _flipped(picture: Sample, rng: np.random.Generator) -> Sample:
 
 
 @torch.no_grad()
-def evaluate_small(network: ExdNet, pictures: Sequence[Shrunk], device: str) -> dict[str, float]:
+def evaluate_small(
+    network: ExdNet, pictures: Sequence[Shrunk], constants: ExposureConstants, device: str
+) -> dict[str, float]:
     """Mean metrics against the teacher, over pictures and factors."""
     rows = []
     for picture in (made[factor] for made in pictures for factor in FACTORS):
         frame, range_, target = (part[None].to(device) for part in (picture.frame, picture.range, picture.target))
-        rows.append(compare(unclamped(network, frame, range_).clamp(0, 1), target))
+        before = local_part(network, frame, range_, constants)
+        rows.append(compare(apply_matrix(own_matrix(network, before), before).clamp(0, 1), target))
     return mean_metrics(rows)

@@ -1,0 +1,56 @@
+"""The network as it is trained: crops through the local part, whole pictures through the global branch.
+
+The calibration matrix is the whole picture's. Taken from a crop it is another one, and a network that was trained on
+crops alone misjudges whole pictures. So the local part runs over the whole picture without a gradient, the matrix comes
+from that, and the crops are calibrated with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from exdnet_plugin.exdnet.checkpoint import Weights
+from exdnet_plugin.exdnet.exposures import ExposureConstants
+from exdnet_plugin.exdnet.folded import before_calibration, fold
+from exdnet_plugin.exdnet.inference import exact_inference
+from exdnet_plugin.exdnet.network import ExdNet, apply_matrix, drop_path
+from exdnet_plugin.training.samples import Whole
+
+WHOLE_STRIDE = 3  # every ninth pixel tells how bright a whole picture is
+
+
+def local_part(network: ExdNet, frames: Tensor, ranges: Tensor, constants: ExposureConstants) -> Tensor:
+    """What comes before calibration, (N, 3, H, W), through the folded form, with drop path while training."""
+
+    def residual(x: Tensor, rate: float) -> Tensor:
+        return drop_path(x, rate, network.training)
+
+    return before_calibration(fold(network, constants), frames, ranges, residual=residual)
+
+
+def own_matrix(network: ExdNet, before: Tensor) -> Tensor:
+    """The calibration matrix of frames that are whole pictures: (N, 3, 3)."""
+    matrix: Tensor = network.global_net(F.avg_pool2d(before, 2))
+    return matrix
+
+
+def whole_matrices(
+    network: ExdNet, wholes: Sequence[Whole], constants: ExposureConstants, device: str
+) -> tuple[Tensor, Tensor]:
+    """The calibration matrix of each whole picture, (P, 3, 3), and the mean L1 of the pictures under them.
+
+    Gradients flow to the global branch alone.
+    """
+    inference = exact_inference(Weights(network.state_dict(), constants, ""), device)
+    matrices, errors = [], []
+    for whole in wholes:
+        before = inference.before_calibration(whole.dark[None], whole.range[None]).clone()
+        matrix = own_matrix(network, before)
+        some = before[:, :, ::WHOLE_STRIDE, ::WHOLE_STRIDE]
+        errors.append(F.l1_loss(apply_matrix(matrix, some), whole.bright[None, :, ::WHOLE_STRIDE, ::WHOLE_STRIDE]))
+        matrices.append(matrix)
+    return torch.cat(matrices), torch.stack(errors).mean()

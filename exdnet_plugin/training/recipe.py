@@ -1,0 +1,47 @@
+"""What a run is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from exdnet_plugin.exdnet.exposures import LOL_CONSTANTS, RELLISUR_CONSTANTS, ExposureConstants
+from exdnet_plugin.training.losses import LossWeights
+from exdnet_plugin.training.samples import SampleMix
+
+CONSTANTS = {"lol": LOL_CONSTANTS, "rellisur": RELLISUR_CONSTANTS}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Two runs of one recipe on one machine give the same weights. Learning rates warm up, then fall by a cosine."""
+
+    steps: int = 12000
+    batch: int = 8
+    size: int = 112
+    learning_rate: float = 5e-4
+    final_learning_rate: float = 1e-5
+    warmup: int = 200
+    ema: float = 0.999
+    clip: float = 1.0
+    seed: int = 0
+    crops: int = 2
+    exposures: str = "lol"
+    mix: SampleMix = field(default_factory=SampleMix)
+    losses: LossWeights = field(default_factory=LossWeights)
+    checkpoint_every: int = 200
+    validate_every: int = 1000
+    log_every: int = 50
+
+    @property
+    def constants(self) -> ExposureConstants:
+        """The exposure constants by their name."""
+        return CONSTANTS[self.exposures]
+
+    def learning_rate_at(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        progress = (step - self.warmup) / max(self.steps - self.warmup, 1)
+        cosine = (1 + math.cos(math.pi * min(progress, 1))) / 2
+        return self.final_learning_rate + (self.learning_rate - self.final_learning_rate) * cosine

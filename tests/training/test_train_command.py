@@ -1,0 +1,162 @@
+"""`exdnet train` as its users run it: killed, gone on with, with the paper's losses, and given what it cannot use."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from exdnet_plugin import whole_file
+from exdnet_plugin.exdnet.checkpoint import load_weights
+from exdnet_plugin.exdnet.exposures import RELLISUR_CONSTANTS
+from exdnet_plugin.training import loop
+from exdnet_plugin.training.loop import TrainingStoppedError
+
+Run = Callable[..., tuple[int, str, str]]
+SMALL = ["--batch", "2", "--size", "32"]
+
+
+def refused(result: tuple[int, str, str], *said: str) -> None:
+    code, _, error = result
+    assert (code, "Traceback" in error) == (2, False)
+    last = error.strip().splitlines()[-1]
+    assert last.startswith("exdnet: ")
+    for part in said:
+        assert part in last
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX are needed")
+def test_training_killed_at_any_time_goes_on_and_ends_where_it_would_have(
+    exdnet: Run, pairs: Path, tmp_path: Path
+) -> None:
+    options = [*SMALL, "--validate-every", "100", "--checkpoint-every", "4", "--steps", "12"]
+    assert exdnet("train", pairs, "--run", tmp_path / "whole", *options)[0] == 0
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-m", "exdnet_plugin.cli.main", "train", str(pairs), "--run", str(killed), *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while not (killed / "checkpoint.pth").exists():
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    code, out, _ = exdnet("train", pairs, "--run", killed, *options)
+    assert code == 0
+    assert "step 0 of" not in out
+    assert (tmp_path / "whole" / "best.safetensors").read_bytes() == (killed / "best.safetensors").read_bytes()
+
+
+def test_a_run_leaves_curve_samples_and_lines(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    code, out, _ = exdnet("train", pairs, "--run", run, *SMALL, "--steps", "50", "--validate-every", "25")
+    assert code == 0
+    assert "left" in out
+    assert f"exdnet=weights={run / 'best.safetensors'}" in out
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "validation" in row] == [25, 50]
+    assert {"loss", "l1", "ssim", "whole", "seconds_left"} <= rows[-2].keys() | rows[-1].keys()
+    for name in ("curve.png", "samples.jpg"):
+        assert cv2.imread(str(run / name)) is not None
+
+
+def test_without_matplotlib_there_is_no_curve_and_one_line_says_so(
+    exdnet: Run, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    code, _, error = exdnet("train", pairs, "--run", tmp_path, *SMALL, "--steps", "4", "--validate-every", "2")
+    assert code == 0
+    assert error.count("no curve.png") == 1
+
+
+def test_processes_make_the_same_batches_as_a_thread(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
+    for name, workers in {"thread": 0, "processes": 2}.items():
+        options = [*SMALL, "--steps", "5", "--workers", workers]
+        assert exdnet("train", pairs, "--run", tmp_path / name, *options)[0] == 0
+    assert (tmp_path / "thread/last.safetensors").read_bytes() == (tmp_path / "processes/last.safetensors").read_bytes()
+
+
+def test_the_papers_losses_run_and_the_discriminator_goes_on(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    vgg = tmp_path / "vgg16.pth"
+    torch.save(_vgg16(), vgg)
+    options = ["--losses", "paper", "--vgg", vgg, *SMALL, "--exposures", "rellisur", "--plain"]
+    for run, steps in (("whole", [4]), ("halves", [2, 4])):
+        for last in steps:
+            assert exdnet("train", pairs, "--run", tmp_path / run, *options, "--steps", last)[0] == 0
+    weights = load_weights(str(tmp_path / "whole/last.safetensors"))
+    assert weights.constants == RELLISUR_CONSTANTS
+    state = torch.load(tmp_path / "halves/checkpoint.pth", weights_only=True)
+    assert state["objective"]["network"]
+    code, _, error = exdnet("train", pairs, "--run", tmp_path / "no", *options[:2], *SMALL, "--steps", 1)
+    assert code == 0
+    assert "perceptual and style losses are left out" in error
+
+
+def _vgg16() -> dict[str, torch.Tensor]:
+    widths = {0: (3, 64), 2: (64, 64), 5: (64, 128), 7: (128, 128), 10: (128, 256), 12: (256, 256), 14: (256, 256)}
+    widths |= {17: (256, 512), 19: (512, 512), 21: (512, 512)}
+    state = {}
+    for index, (before, after) in widths.items():
+        state[f"features.{index}.weight"] = torch.randn(after, before, 3, 3) * 0.05
+        state[f"features.{index}.bias"] = torch.zeros(after)
+    return state
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(
+    exdnet: Run, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["train", pairs, "--run", tmp_path, *SMALL, "--checkpoint-every", 2, "--steps"]
+    assert exdnet(*options, 4)[0] == 0
+    good = (tmp_path / "checkpoint.pth").read_bytes()
+    weighted = loop.Objective.__call__
+    monkeypatch.setattr(
+        loop.Objective, "__call__", lambda self, *a: (weighted(self, *a)[0] * float("nan"), weighted(self, *a)[1])
+    )
+    refused(exdnet(*options, 8), "loss is nan at step 4", "checkpoint.pth holds the last good step")
+    assert (tmp_path / "checkpoint.pth").read_bytes() == good
+    assert issubclass(TrainingStoppedError, Exception)
+
+
+def test_a_full_disk_ends_the_run_and_the_checkpoint_stays_whole(
+    exdnet: Run, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["train", pairs, "--run", tmp_path, *SMALL, "--checkpoint-every", 2, "--steps"]
+    assert exdnet(*options, 2)[0] == 0
+    good = (tmp_path / "checkpoint.pth").read_bytes()
+
+    def full(hidden: Path, path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(whole_file, "replace_whole", full)
+    refused(exdnet(*options, 4), "No space left on device", "free some space")
+    assert (tmp_path / "checkpoint.pth").read_bytes() == good
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_training_refuses_what_it_cannot_use(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
+    run = ["--run", tmp_path / "run", "--steps", "1", "--size", "32"]
+    refused(exdnet("train"), "give DATA, or both --low and --high")
+    refused(exdnet("train", tmp_path), "has no paired folders")
+    refused(exdnet("train", pairs, *run[:-1], "65"), "0.png is 96x64, smaller than a crop of 65 pixels", "--size")
+    (tmp_path / "vgg.pth").write_text("no VGG")
+    refused(exdnet("train", pairs, *run, "--losses", "paper", "--vgg", tmp_path / "vgg.pth"), "cannot be read as a VGG")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "checkpoint.pth").write_text("no checkpoint")
+    refused(exdnet("train", pairs, "--run", tmp_path / "broken"), "cannot be gone on from", "--run")
+    cv2.imwrite(str(pairs / "low" / "2.png"), np.zeros((9, 9, 3), np.uint8))
+    refused(exdnet("train", pairs, *run), "2.png is 9x9", "a pair needs one size")
+    (pairs / "low" / "2.png").write_text("no picture")
+    refused(exdnet("train", pairs, *run), "2.png is not a picture")
+    (pairs / "low" / "2.png").unlink()
+    refused(exdnet("train", pairs, *run), "no partner", "2")
+    for path in [*pairs.glob("*/*.png")]:
+        path.unlink()
+    refused(exdnet("train", pairs, *run), "hold no pictures")
