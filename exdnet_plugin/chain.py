@@ -97,6 +97,22 @@ def _unescape(text: str) -> str:
     return "".join(result)
 
 
+def with_option(chain: str, name: str, option: str, value: str) -> str:
+    """The chain's text with an option for each processor of a name that does not have it.
+
+    Raises:
+        ValueError: the chain has no such processor.
+    """
+    links = parse_chain(chain)
+    if all(link.name != name for link in links):
+        raise ValueError(f"{option} {value} is for processor {name}, which chain {chain!r} has not; leave it out")
+    parts = _split(chain, ",")
+    for position, link in enumerate(links):
+        if link.name == name and option not in link.options:
+            parts[position] += (":" if link.options else "=") + f"{option}={value}"
+    return ",".join(parts)
+
+
 def make_chain(chain: str | Sequence[FrameProcessor], plugins: Plugins) -> list[FrameProcessor]:
     """The processors of a chain, not opened yet. Processors that the caller made pass as they are."""
     if not isinstance(chain, str):

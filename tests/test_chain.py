@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from exdnet_plugin.chain import Link, make_chain, parse_chain
+from exdnet_plugin.chain import Link, make_chain, parse_chain, with_option
 from exdnet_plugin.plugins import Plugins
 
 
@@ -97,3 +97,21 @@ def test_a_wrong_chain_is_refused_with_what_there_is(plugins: Plugins, text: str
         make_chain(text, plugins)
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("chain", "expected"),
+    [
+        ("exdnet", "exdnet=engine=torch"),
+        ("exdnet=strength=0.5,null", "exdnet=strength=0.5:engine=torch,null"),
+        ("null,exdnet=engine=native", "null,exdnet=engine=native"),
+        ("kornia=op='a,b',exdnet", "kornia=op='a,b',exdnet=engine=torch"),
+    ],
+)
+def test_an_option_is_given_to_each_processor_of_a_name_that_has_it_not(chain: str, expected: str) -> None:
+    assert with_option(chain, "exdnet", "engine", "torch") == expected
+
+
+def test_an_option_for_a_processor_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="engine torch is for processor exdnet, which chain 'null' has not"):
+        with_option("null", "exdnet", "engine", "torch")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import av
 import numpy as np
@@ -174,3 +175,13 @@ def test_evaluate_names_what_has_no_partner(exdnet: Run, pairs: Path) -> None:
     (pairs / "low" / "3.png").unlink()
     refused(exdnet("evaluate", pairs / "low", pairs / "high"), "1 pictures", "no partner", "3")
     refused(exdnet("evaluate", pairs / "low", pairs / "nowhere"), "is not a folder of pictures")
+
+
+def test_the_engine_is_an_option_of_the_command(exdnet: Run, make_clip: MakeClip, tmp_path: Path) -> None:
+    source = make_clip("in.mp4", frames=2)
+    assert exdnet("enhance", source, tmp_path / "out.mkv", "--engine", "torch")[0] == 0
+    refused(exdnet("enhance", source, tmp_path / "b.mkv", "--engine", "torch", "--chain", "null"), "has not")
+    from exdnet_plugin.cli.options import ENGINES
+    from exdnet_plugin.exdnet.engines import Engine
+
+    assert get_args(Engine) == ENGINES

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-CASES = ("network", "pipeline", "memory", "flicker", "live")
+CASES = ("network", "pipeline", "memory", "flicker", "live", "weights")
 How = dict[str, Any]
 
 
@@ -20,15 +20,19 @@ How = dict[str, Any]
 )
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
 @click.option("--runs", type=click.IntRange(1), default=3, show_default=True, help="Timed runs of each network case.")
-@click.option("--bursts", type=click.Path(path_type=Path), help="LOL's folder, for flicker on its static bursts.")
+@click.option(
+    "--bursts", type=click.Path(path_type=Path), help="LOL's folder, for flicker on its static bursts, and for weights."
+)
+@click.option("--weights", default="default", show_default=True, help="Which weights `weights` is about.")
 @click.option("--seconds", type=click.FloatRange(5), default=30, show_default=True, help="How long `live` is measured.")
 @click.option("--json", "report", type=click.Path(path_type=Path), help="Write the results here.")
 def bench(cases: tuple[str, ...], sizes: tuple[str, ...], device: str, report: Path | None, **how: Any) -> None:
-    """Measure CASEs, all by default: network, pipeline, memory, flicker, live.
+    """Measure CASEs, all by default: network, pipeline, memory, flicker, live, and with --bursts weights.
 
     network: the plain training form against `--quality exact` by each engine, and `realtime`. pipeline: a file's
     wall time against its slowest stage alone. memory: peak at 4K, and early and late in a long file. flicker: luma
     change on static noisy footage. live: latency of `exdnet stream` from a sender's picture to a receiver's.
+    weights: well-lit, darkened, small pictures, lamps and bars, made from the pairs that training holds out.
     """
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.benchmarks import machine
@@ -41,7 +45,7 @@ def bench(cases: tuple[str, ...], sizes: tuple[str, ...], device: str, report: P
     keep_memory()
     results: dict[str, Any] = {"machine": machine.facts()}
     where = resolve_device(device)
-    for case in cases or CASES:
+    for case in cases or (CASES if how["bursts"] else CASES[:-1]):
         results[case] = _MEASURES[case](sizes, where, how)
         click.echo(json.dumps({case: results[case]}, indent=2))
     if report:
@@ -93,10 +97,19 @@ def _live(_: tuple[str, ...], __: str, how: How) -> list[dict[str, Any]]:
     ]
 
 
+def _weights(_: tuple[str, ...], __: str, how: How) -> dict[str, Any]:
+    from exdnet_plugin.benchmarks.weights import table
+
+    if not how["bursts"]:
+        raise ValueError("bench weights needs pairs; give LOL's folder by --bursts")
+    return table(how["bursts"], how["weights"])
+
+
 _MEASURES: dict[str, Callable[[tuple[str, ...], str, How], Any]] = {
     "network": _network,
     "pipeline": _pipeline,
     "memory": _memory,
     "flicker": _flicker,
     "live": _live,
+    "weights": _weights,
 }

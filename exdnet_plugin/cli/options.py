@@ -5,15 +5,37 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+ENGINES = ("auto", "native", "torch", "triton")  # as `exdnet.engines`, which is not imported for `--help`
 
 
 def chain_and_device(command: F) -> F:
-    """`--chain` and `--device`."""
+    """`--chain` and `--device`; and `--engine`, which the command gets as an option in its chain."""
+
+    @wraps(command)
+    def with_engine(*args: Any, chain: str, engine: str, **options: Any) -> Any:
+        from exdnet_plugin.chain import with_option
+
+        chosen = chain if engine == "auto" else with_option(chain, "exdnet", "engine", engine)
+        return command(*args, chain=chosen, **options)
+
+    decorated: Any = click.option(
+        "--engine",
+        type=click.Choice(ENGINES),
+        default="auto",
+        show_default=True,
+        help="What runs ExdNet: compiled for the CPU, PyTorch, fused for NVIDIA GPUs; auto: the fastest there is.",
+    )(with_engine)
+    complete: F = _chain_and_device(decorated)
+    return complete
+
+
+def _chain_and_device(command: Any) -> Any:
     command = click.option(
         "--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where frames are processed."
     )(command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 @click.option("--pipe-format", type=click.Choice(["mpegts", "nut", "y4m", "raw"]), default="mpegts", show_default=True)
 @click.option("--metrics", type=click.IntRange(0, 65535), metavar="PORT", help="Serve /metrics (Prometheus), /health.")
 @click.option("--metrics-host", default="127.0.0.1", show_default=True, help="Where they are served.")
+@click.option("--profile", type=click.Path(path_type=Path), help="Write a trace of the stages, for ui.perfetto.dev.")
 @click.option("--log", "log_form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace recordings that are there.")
 def stream(source: str, sinks: tuple[str, ...], **asked: Any) -> None:
@@ -101,7 +103,7 @@ def _made(source: str, sinks: tuple[str, ...], asked: dict[str, Any]) -> LiveStr
         preset=asked["preset"],
         options=key_values("--option", asked["options"]),
     )
-    taken = ("chain", "device", "quality", "drop", "patience", "reconnect", "strict", "sound")
+    taken = ("chain", "device", "quality", "drop", "patience", "reconnect", "strict", "sound", "profile")
     return LiveStream(
         read_source(
             _told(source),

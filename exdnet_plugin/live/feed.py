@@ -169,7 +169,7 @@ class Feed:
         for grabbed in capture.grabbed():
             if self._stop.is_set():
                 return
-            self._figures.seconds["decode"] += grabbed.seconds
+            self._figures.spent("decode", time.perf_counter() - grabbed.seconds, grabbed.seconds)
             if isinstance(grabbed.frame, av.VideoFrame):
                 arrivals.append(grabbed.arrived)
                 yield grabbed.frame

@@ -8,6 +8,8 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterator
 
+from exdnet_plugin.pipeline.trace import Trace
+
 LATENCY_BUCKETS = (0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)  # seconds
 TOO_SLOW, LATE = "filter too slow", "late"  # why a picture is left out
 RECENT = 300  # frames that the figures of now are taken from
@@ -15,6 +17,9 @@ RECENT = 300  # frames that the figures of now are taken from
 
 class Figures:
     """Counts of one live stream. Any thread adds to them.
+
+    Args:
+        trace: also gets each picture's time in each stage.
 
     Attributes:
         frames_in, frames_out: pictures that came and that were handed to the sinks.
@@ -30,8 +35,8 @@ class Figures:
         sinks_up: by sink, whether it takes what is sent.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, trace: Trace | None = None) -> None:
+        self._lock, self._trace = threading.Lock(), trace
         self.started = time.monotonic()
         self.frames_in = self.frames_out = self.unfiltered = self.broken = self.reconnects = 0
         self.dropped: Counter[str] = Counter()
@@ -48,6 +53,13 @@ class Figures:
         """Count what was left out."""
         with self._lock:
             self.dropped[reason] += count
+
+    def spent(self, stage: str, start: float, seconds: float | None = None) -> None:
+        """Count busy time of a stage from a moment of `time.perf_counter` on, up to now if it is not told how long."""
+        end = time.perf_counter() if seconds is None else start + seconds
+        self.seconds[stage] += end - start
+        if self._trace:
+            self._trace.add(stage, start, end)
 
     def out(self, latency: float) -> None:
         """Count a picture handed to the sinks, so many seconds after it had come."""

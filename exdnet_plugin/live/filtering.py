@@ -54,7 +54,7 @@ class LiveFilter:
                 raise
             self._pass_over(error)
         finally:
-            self._figures.seconds["filter"] += time.perf_counter() - start
+            self._figures.spent("filter", start)
 
     def _ready(self, picture: Picture, level: Level) -> FrameFilter:
         """The filter for a picture, opened, of its level, and without memory of what the picture does not continue."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import av
@@ -26,9 +27,11 @@ from exdnet_plugin.live.filtering import LiveFilter
 from exdnet_plugin.live.outlet import ENDING, Outlet
 from exdnet_plugin.pipeline.channel import Channel, Drop
 from exdnet_plugin.pipeline.prefetch import prefetch
+from exdnet_plugin.pipeline.trace import Trace
 from exdnet_plugin.plugins import Plugins
 from exdnet_plugin.report import Report
 from exdnet_plugin.stream_info import StreamInfo
+from exdnet_plugin.whole_file import check_free
 
 log = logging.getLogger("exdnet.live")
 QUEUE = 2  # pictures that wait for a stage: each is a frame's time of latency
@@ -48,6 +51,7 @@ class LiveOptions:
         strict: end when a processor raises, instead of passing pictures as they are.
         sound: whether sound goes along.
         encoding: how video is encoded.
+        profile: where a trace of the stages is written at the end.
     """
 
     chain: str = "exdnet"
@@ -61,6 +65,7 @@ class LiveOptions:
     sound: bool = True
     encoding: LiveEncoding = field(default_factory=LiveEncoding)
     plugins: Plugins | None = None
+    profile: Path | None = None
 
 
 class LiveStream:
@@ -75,7 +80,10 @@ class LiveStream:
 
     def __init__(self, source: Source, sinks: Sequence[Sink], options: LiveOptions) -> None:
         self._source, self._sinks, self._options = source, sinks, options
-        self.figures = Figures()
+        if options.profile:
+            check_free(options.profile, overwrite=True)
+        self._trace = Trace() if options.profile else None
+        self.figures = Figures(self._trace)
         self._budget = Budget(options.latency, options.quality, self.figures)
         self._pictures = Channel[Picture](QUEUE, options.drop)
         self._filter = LiveFilter(self._open_filter, self.figures, strict=options.strict)
@@ -128,6 +136,8 @@ class LiveStream:
         finally:
             self._close()
             self._last.cancel()
+            if self._trace and self._options.profile:
+                self._trace.write(self._options.profile)
         if self._gone:
             raise self._gone
         return self.report()
@@ -208,7 +218,7 @@ class LiveStream:
         start = time.perf_counter()
         for encoder in self._encoders.values():
             encoder.picture(picture.frame, picture.time)
-        self.figures.seconds["encode"] += time.perf_counter() - start
+        self.figures.spent("encode", start)
         latency = age(picture)
         self.figures.out(latency)
         if picture.arrived > self._filter.opened:  # those that waited for the network to load tell nothing

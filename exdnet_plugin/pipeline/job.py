@@ -16,6 +16,7 @@ from exdnet_plugin.pipeline.work import Work
 from exdnet_plugin.plugins import Plugins
 from exdnet_plugin.processor import FrameProcessor
 from exdnet_plugin.report import Report
+from exdnet_plugin.whole_file import check_free
 
 Hdr = Literal["keep", "sdr"]
 Progress = Callable[[int, int | None], None]
@@ -69,6 +70,8 @@ class Job:
             deinterlace=self.deinterlace,
             to_sdr=self.hdr == "sdr",
         ) as source:
+            if self.profile:
+                check_free(self.profile, overwrite=True)
             check_sink(self.sink, self.source, CONTAINERS, overwrite=self.overwrite)
             encoding = choose_encoding(self.sink.suffix.lower(), source.facts, self.encoding)
             work = Work(self.sink, self._identity(source, encoding), resume=self.resume, overwrite=self.overwrite)

@@ -76,8 +76,8 @@ def run(
         report.wall = time.perf_counter() - started
         report.notes = [*source.notes, *frame_filter.notes, *sink.notes]
         frame_filter.close(report)
-        if profile:
-            clock.write_trace(profile)
+        if profile and clock.trace:
+            clock.trace.write(profile)
     return report
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TypeVar
+
+from exdnet_plugin.pipeline.trace import Trace
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -18,30 +17,16 @@ class StageClock:
 
     Args:
         names: of the stages.
-        keep: remember each item's times, for :meth:`write_trace`.
+        keep: remember each item's times, in `trace`.
     """
 
     def __init__(self, *names: str, keep: bool = False) -> None:
         self.seconds: dict[str, float] = dict.fromkeys(names, 0.0)
-        self._events: list[tuple[str, str, float, float]] | None = [] if keep else None
+        self.trace = Trace() if keep else None
 
     def _remember(self, what: str, start: float) -> None:
-        if self._events is not None:
-            self._events.append((what, threading.current_thread().name, start, time.perf_counter()))
-
-    def write_trace(self, path: Path) -> None:
-        """Each item's time in each stage, and what of it was waiting, as Chrome's trace events; Perfetto opens them."""
-        kept = self._events or []
-        threads = {name: number for number, name in enumerate(dict.fromkeys(event[1] for event in kept), 1)}
-        begin = min((event[2] for event in kept), default=0.0)
-        events: list[dict[str, object]] = [
-            {"ph": "M", "pid": 1, "tid": number, "name": "thread_name", "args": {"name": name}}
-            for name, number in threads.items()
-        ]
-        for what, thread, start, end in kept:
-            times = {"ts": round((start - begin) * 1e6, 1), "dur": round((end - start) * 1e6, 1)}
-            events.append({"ph": "X", "pid": 1, "tid": threads[thread], "name": what, **times})
-        path.write_text(json.dumps({"traceEvents": events}))
+        if self.trace:
+            self.trace.add(what, start)
 
     def stage(self, name: str, function: Callable[[Iterator[T]], Iterator[U]], upstream: Iterable[T]) -> Iterator[U]:
         """The generator `function` over `upstream`, timed without its waiting for `upstream` and for its consumer."""

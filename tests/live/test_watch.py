@@ -6,13 +6,17 @@ import json
 import socket
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
+from conftest import MakeClip
 from prometheus_client.parser import text_string_to_metric_families
 
 from exdnet_plugin import MediaError
 from exdnet_plugin.live import watch
+from exdnet_plugin.live.address import read_sink, read_source
 from exdnet_plugin.live.figures import Figures
+from exdnet_plugin.live.stream import LiveOptions, LiveStream
 from exdnet_plugin.live.watch import watched
 
 
@@ -81,3 +85,22 @@ def test_the_line_tells_who_is_away() -> None:
     assert "udp://x is away" in line
     assert "3 left out" in line, "what a sink that is away misses is no picture left out"
     assert line.index("away") < 20, "a narrow terminal cuts the end"
+
+
+def test_a_profile_tells_each_pictures_time_in_each_stage(make_clip: MakeClip, tmp_path: Path) -> None:
+    source, trace = make_clip("in.mp4", frames=20, rate=25), tmp_path / "trace.json"
+    sinks = [read_sink(str(tmp_path / "out.mkv"))]
+    options = LiveOptions(chain="null", drop="never", reconnect=False, profile=trace)
+    live = LiveStream(read_source(str(source)), sinks, options)
+    report = live.run()
+    events = [event for event in json.loads(trace.read_text())["traceEvents"] if event["ph"] == "X"]
+    assert report.frames == 20
+    for stage in ("decode", "filter", "encode"):
+        spans = [event["dur"] for event in events if event["name"] == stage]
+        assert len(spans) >= 20
+        assert sum(spans) / 1e6 == pytest.approx(live.figures.seconds[stage], rel=0.01, abs=1e-3)
+
+
+def test_a_profile_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="does not exist; make it first"):
+        LiveStream(read_source("lavfi:testsrc2"), [], LiveOptions(profile=tmp_path / "nowhere" / "trace.json"))

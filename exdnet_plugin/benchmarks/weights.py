@@ -1,0 +1,140 @@
+"""What weights do to pictures that dark pairs do not have: lit ones, darker ones, lamps, bars, small ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from exdnet_plugin.api import enhance_image
+from exdnet_plugin.data_sets import open_data_set
+from exdnet_plugin.evaluation.metrics import psnr
+from exdnet_plugin.exdnet.checkpoint import DEFAULT, SMALL, load_weights
+from exdnet_plugin.exdnet.inference import exact_inference
+from exdnet_plugin.pairs import Picture, split_by_group
+
+LUMA = np.array([0.2126, 0.7152, 0.0722])
+DISPLAY_GAMMA = 2.2
+FULL_WELL, READ = 6000.0, 6e-4  # shot and read noise of a small sensor, of full scale in linear light
+LAMP, RADII = 250, (3, 8, 20, 45)
+BAR = 50  # pixels at the top and at the bottom
+Pairs = Sequence[tuple[Picture, Picture]]
+
+
+def table(root: Path, weights: str = DEFAULT, every: int = 4) -> dict[str, Any]:
+    """All checks over every so many of the pairs that `exdnet train` holds out of a data set."""
+    data = open_data_set(root)
+    pairs = [pair.load() for pair in split_by_group(data.pairs, data.groups)[1][::every]]
+    chain = f"exdnet=weights={weights}"
+
+    def enhance(picture: Picture) -> Picture:
+        result: Picture = enhance_image(picture, chain=chain)
+        return result
+
+    return {
+        "weights": weights,
+        "sha256": load_weights(weights).sha256,
+        "pictures": len(pairs),
+        "well-lit to themselves dB": well_lit(pairs, enhance),
+        "darkened": {f"1/{factor}": darkened(pairs, enhance, factor) for factor in (4, 8, 16, 32)},
+        "lamps of 250, least luma": lamps(pairs, enhance),
+        "bars": bars(pairs, enhance),
+        "quarter size to full size shrunk dB": quarter(pairs, weights),
+    }
+
+
+Enhance = Callable[[Picture], Picture]
+
+
+def well_lit(pairs: Pairs, enhance: Enhance) -> float:
+    """PSNR of enhanced bright pictures to themselves."""
+    return _mean([_psnr(enhance(high), high) for _, high in pairs])
+
+
+def darkened(pairs: Pairs, enhance: Enhance, factor: int) -> dict[str, float]:
+    """PSNR to bright pictures of these with less light and noise: as they are, stretched by percentiles, enhanced."""
+    rows = []
+    for index, (_, high) in enumerate(pairs):
+        dark = darker(high, factor, index)
+        rows.append([_psnr(made, high) for made in (dark, stretched(dark), enhance(dark))])
+    return dict(zip(("input", "stretched", "enhanced"), (_mean(column) for column in np.transpose(rows)), strict=True))
+
+
+def darker(picture: Picture, factor: int, seed: int) -> Picture:
+    """A picture with 1/factor of its light, in linear light, with shot and read noise, in 8 bits."""
+    linear = (picture / 255.0) ** DISPLAY_GAMMA / factor
+    noise = np.random.default_rng(seed).standard_normal(linear.shape)
+    linear = np.clip(linear + noise * np.sqrt(linear / FULL_WELL + READ**2), 0, 1)
+    return np.asarray(np.round(linear ** (1 / DISPLAY_GAMMA) * 255), np.uint8)
+
+
+def stretched(picture: Picture) -> Picture:
+    """The 1st and the 99th percentile stretched to black and white: what a picture gains without a network."""
+    low, high = np.percentile(picture, [1, 99])
+    return np.asarray(np.clip((picture - low) / max(high - low, 1) * 255, 0, 255).round(), np.uint8)
+
+
+def lamps(pairs: Pairs, enhance: Enhance) -> dict[str, float]:
+    """The least luma within a white disc that is pasted into dark pictures, by its radius in pixels."""
+    found = {}
+    for radius in RADII:
+        least = []
+        for low, _ in pairs:
+            height, width = low.shape[:2]
+            with_lamp, inside = low.copy(), np.zeros((height, width), np.uint8)
+            cv2.circle(with_lamp, (width // 2, height // 2), radius, (LAMP,) * 3, -1)
+            cv2.circle(inside, (width // 2, height // 2), radius, 1, -1)
+            least.append(float((enhance(with_lamp)[inside == 1] @ LUMA).min()))
+        found[str(radius)] = round(min(least), 1)
+    return found
+
+
+def bars(pairs: Pairs, enhance: Enhance) -> dict[str, float]:
+    """Mean level of black letterbox bars after enhancement, the worst picture's, and PSNR to the truth between them."""
+    levels, with_bars, without = [], [], []
+    for low, high in pairs:
+        boxed = low.copy()
+        boxed[:BAR] = boxed[-BAR:] = 0
+        result, plain = enhance(boxed), enhance(low)
+        levels.append(float(np.concatenate([result[:BAR], result[-BAR:]]).mean()))
+        between = slice(BAR, -BAR)
+        with_bars.append(_psnr(result[between], high[between]))
+        without.append(_psnr(plain[between], high[between]))
+    return {
+        "mean level": _mean(levels),
+        "worst level": round(max(levels), 2),
+        "between them dB": _mean(with_bars),
+        "the same without bars dB": _mean(without),
+    }
+
+
+def quarter(pairs: Pairs, weights: str) -> dict[str, float]:
+    """PSNR of quarter-size pictures' results to full-size ones shrunk: by these weights, and by those for small ones."""
+    full = exact_inference(load_weights(weights))
+    found = {}
+    for name in (weights, SMALL) if weights == DEFAULT else (weights,):
+        small = exact_inference(load_weights(name))
+        found[name] = _mean([psnr(small(_shrunk(_unit(low))), _shrunk(full(_unit(low)))) for low, _ in pairs])
+    return found
+
+
+def _shrunk(image: Tensor) -> Tensor:
+    return torch.nn.functional.avg_pool2d(image, 4)
+
+
+def _unit(picture: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
+
+
+def _psnr(made: Picture, truth: Picture) -> float:
+    return psnr(_unit(made), _unit(truth))
+
+
+def _mean(values: Sequence[float] | NDArray[np.float64]) -> float:
+    return round(float(np.mean(values)), 2)
