@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-LAYOUTS = (("low", "high"), ("Low", "High"), ("our485/low", "our485/high"), ("Train/low", "Train/high"))
 
 
 @dataclass(frozen=True)
@@ -47,15 +45,6 @@ def read_picture(path: Path) -> Picture:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def paired_folders(root: Path) -> tuple[Path, Path]:
-    """The folders of dark and bright pictures below a data set's root, by the names that data sets use."""
-    for low, high in LAYOUTS:
-        if (root / low).is_dir() and (root / high).is_dir():
-            return root / low, root / high
-    known = ", ".join(f"{low} + {high}" for low, high in LAYOUTS)
-    raise ValueError(f"{root} has no paired folders; looked for {known}. Give the two folders by --low and --high")
-
-
 def find_pairs(low: Path, high: Path) -> list[Pair]:
     """Pairs of equal stem in two folders, sorted by name; ValueError names what has no partner."""
     darks, brights = _by_stem(low), _by_stem(high)
@@ -82,15 +71,6 @@ def find_pictures(folder: Path) -> list[Path]:
 
 def _by_stem(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in find_pictures(folder)}
-
-
-def viewpoint_groups(root: Path, pairs: Sequence[Pair]) -> list[list[str]]:
-    """Names that share a viewpoint, from `viewpoint_groups.json` beside the folders; else each picture by itself."""
-    path = root / "viewpoint_groups.json"
-    if not path.is_file():
-        return [[pair.name] for pair in pairs]
-    groups: list[list[str]] = json.loads(path.read_text())
-    return groups
 
 
 def split_by_group(

@@ -11,16 +11,16 @@ import pytest
 import torch
 
 from exdnet_plugin import enhance_image
+from exdnet_plugin.data_sets import open_data_set
 from exdnet_plugin.evaluation.metrics import lab_chroma, psnr, ssim
-from exdnet_plugin.pairs import Pair, find_pairs, paired_folders, split_by_group, viewpoint_groups
+from exdnet_plugin.pairs import Pair, split_by_group
 
 
 @pytest.fixture(scope="module")
 def held_out(shared: Path) -> list[Pair]:
     """Every sixth of the pictures that training holds out."""
-    root = shared / "data" / "lol"
-    pairs = find_pairs(*paired_folders(root))
-    return split_by_group(pairs, viewpoint_groups(root, pairs))[1][::6]
+    data = open_data_set(shared / "data" / "lol")
+    return split_by_group(data.pairs, data.groups)[1][::6]
 
 
 def unit(image: np.ndarray) -> torch.Tensor:

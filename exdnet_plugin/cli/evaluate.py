@@ -3,47 +3,154 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from exdnet_plugin.cli.options import chain_and_device, json_output
+from exdnet_plugin.cli.options import chain_and_device, json_output, parse_time
+
+if TYPE_CHECKING:
+    from exdnet_plugin.evaluation.results import Evaluated, Evaluation
+
+    Measured = tuple[Evaluation, Iterator[Evaluated], int | None]
 
 
-@click.command(short_help="PSNR, SSIM and colour over paired folders.")
-@click.argument("low", type=click.Path(path_type=Path))
-@click.argument("high", type=click.Path(path_type=Path))
+@click.command(short_help="How good results are: of pairs, pictures and videos.")
+@click.argument("source", type=click.Path(path_type=Path), metavar="LOW|FOLDER|VIDEO")
+@click.argument("other", type=click.Path(path_type=Path), metavar="[HIGH|AFTER]", required=False)
 @chain_and_device
 @click.option("--validation", is_flag=True, help="Only the pictures that `exdnet train` holds out of these folders.")
+@click.option("--frames", type=click.IntRange(1), metavar="N", help="Of a video, so many at most.  [default: 120]")
+@click.option("--from", "start", metavar="TIME", help="Where a video's frames start, in seconds or as 1:02:03.5.")
+@click.option(
+    "--report", type=click.Path(path_type=Path), metavar="FILE", help="Write a page, .html, or a contact sheet, .png."
+)
 @json_output
-def evaluate(low: Path, high: Path, chain: str, device: str, validation: bool, as_json: bool) -> None:
-    """Enhance the pictures of LOW and compare them with those of the same name in HIGH.
+def evaluate(source: Path, other: Path | None, report: Path | None, as_json: bool, **how: Any) -> None:
+    """Measure what a chain makes of pictures or a video.
 
-    PSNR in dB; SSIM of kornia, window 11, RGB in [0, 1]; the ratio of mean Lab chromas, 1 where colours are as strong
-    as the ground truth's. The means are of the pictures' values; the ground truth's brightness is not used.
+    \b
+    exdnet evaluate LOW HIGH         the pictures of LOW, enhanced, against those of the same name in HIGH
+    exdnet evaluate FOLDER           pictures without a ground truth, before and after
+    exdnet evaluate VIDEO            a video's frames, before and after
+    exdnet evaluate VIDEO AFTER      two videos, the second made of the first
+
+    Pairs: PSNR in dB; SSIM of kornia, window 11, RGB in [0, 1]; the ratio of mean Lab chromas, 1 where colours are as
+    strong as the ground truth's; the mean CIEDE2000 colour difference. The means are of the pictures' values; the
+    ground truth's brightness is not used. Pictures: exposure, colour, contrast and noise. Videos: luma, flicker on
+    static regions, and warping error.
     """
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.cli.progress import Progress
-    from exdnet_plugin.evaluation.folders import evaluate_pairs, means
-    from exdnet_plugin.pairs import find_pairs, split_by_group, viewpoint_groups
+    from exdnet_plugin.evaluation.report import check_report, write_report
 
     keep_memory()
-    pairs = find_pairs(low, high)
-    if validation:
-        pairs = split_by_group(pairs, viewpoint_groups(low.parent, pairs))[1]
-    with Progress(str(low), "pictures") as progress:
-        rows = []
-        for row in evaluate_pairs(pairs, chain=chain, device=device):
-            rows.append(row)
-            progress(len(rows), len(pairs))
+    if report:
+        check_report(report, [path for path in (source, other) if path])
+    with ExitStack() as opened, Progress(str(source), "frames" if source.is_file() else "pictures") as progress:
+        evaluation, measured, total = _measure(source, other, how, opened)
+        for one in measured:
+            evaluation.add(one, look=report is not None)
+            progress(len(evaluation.rows), total)
+    if report:
+        write_report(report, evaluation)
     if as_json:
-        click.echo(json.dumps({"chain": chain, "pictures": len(rows), "mean": means(rows), "rows": rows}, indent=2))
-        return
-    for row in rows:
-        click.echo(
-            f"{row['name']:>12}  {row['psnr']:6.2f} dB  SSIM {row['ssim']:.4f}  chroma {row['chroma_ratio']:.2f}"
-        )
-    mean = means(rows)
-    click.echo(
-        f"mean of {len(rows)}: {mean['psnr']:.2f} dB, SSIM {mean['ssim']:.4f}, chroma ratio {mean['chroma_ratio']:.2f}"
-    )
+        click.echo(json.dumps(evaluation.summary(), indent=2))
+    else:
+        _say(evaluation)
+        if report:
+            click.echo(f"{report}")
+
+
+def _measure(source: Path, other: Path | None, how: dict[str, Any], opened: ExitStack) -> Measured:
+    """What is to be measured, its rows as they come, and how many there will be."""
+    from exdnet_plugin.pairs import PICTURE_SUFFIXES
+
+    if not source.exists():
+        raise ValueError(f"{source} does not exist; give a folder of pictures or a video file")
+    if source.is_file() and source.suffix.lower() in PICTURE_SUFFIXES:
+        raise ValueError(f"{source} is a picture; give a folder of pictures or a video file")
+    if other and other.exists() and source.is_dir() != other.is_dir():
+        raise ValueError(f"{source} and {other}: give two folders of pictures or two video files")
+    if source.is_dir():
+        _refuse(how, "frames", "start", why=f"{source} is a folder of pictures")
+        return _pairs(source, other, how) if other else _pictures(source, how)
+    _refuse(how, "validation", why=f"{source} is a video; it is for pairs of pictures")
+    return _videos(source, other, how, opened) if other else _video(source, how, opened)
+
+
+def _refuse(how: dict[str, Any], *names: str, why: str) -> None:
+    given = [name for name in names if how[name]]
+    if given:
+        raise ValueError(f"--{given[0].replace('start', 'from')}: {why}; leave it out")
+
+
+def _pairs(low: Path, high: Path, how: dict[str, Any]) -> Measured:
+    from exdnet_plugin.data_sets import paired_data_set
+    from exdnet_plugin.evaluation.folders import evaluate_pairs
+    from exdnet_plugin.evaluation.results import PAIR_COLUMNS
+    from exdnet_plugin.pairs import split_by_group
+
+    data = paired_data_set(low, high)
+    pairs = data.pairs
+    if how["validation"]:
+        pairs = split_by_group(pairs, data.groups)[1]
+        if not pairs:
+            raise ValueError(f"{low} holds none of the pictures that training holds out; leave out --validation")
+    evaluation = _evaluation(f"{low} against {high}", "pictures", PAIR_COLUMNS, how)
+    return evaluation, evaluate_pairs(pairs, chain=how["chain"], device=how["device"]), len(pairs)
+
+
+def _pictures(folder: Path, how: dict[str, Any]) -> Measured:
+    from exdnet_plugin.evaluation.folders import evaluate_pictures, pictures_of
+    from exdnet_plugin.evaluation.results import PICTURE_COLUMNS
+
+    _refuse(how, "validation", why=f"there is no ground truth of {folder}")
+    paths = pictures_of(folder)
+    evaluation = _evaluation(str(folder), "pictures", PICTURE_COLUMNS, how)
+    return evaluation, evaluate_pictures(paths, chain=how["chain"], device=how["device"]), len(paths)
+
+
+def _video(path: Path, how: dict[str, Any], opened: ExitStack) -> Measured:
+    from exdnet_plugin.evaluation.results import VIDEO_COLUMNS
+    from exdnet_plugin.evaluation.videos import FRAMES, evaluate_video, open_source
+
+    frames = how["frames"] or FRAMES
+    source = opened.enter_context(open_source(path, parse_time("--from", how["start"] or "0")))
+    measured = evaluate_video(source, chain=how["chain"], device=how["device"], frames=frames)
+    return _evaluation(str(path), "frames", VIDEO_COLUMNS, how), measured, min(source.expected_frames or frames, frames)
+
+
+def _videos(before: Path, after: Path, how: dict[str, Any], opened: ExitStack) -> Measured:
+    from exdnet_plugin.evaluation.provenance import stamp
+    from exdnet_plugin.evaluation.results import VIDEO_COLUMNS, Evaluation
+    from exdnet_plugin.evaluation.videos import FRAMES, check_alike, evaluate_videos, open_source
+
+    given = click.get_current_context().get_parameter_source
+    for option in ("chain", "engine", "device"):
+        if given(option) not in (ParameterSource.DEFAULT, None):
+            raise ValueError(f"--{option}: two videos are compared as they are; leave it or {after} out")
+    frames, start = how["frames"] or FRAMES, parse_time("--from", how["start"] or "0")
+    sources = [opened.enter_context(open_source(path, start)) for path in (before, after)]
+    check_alike(*sources)
+    facts = {"before": str(before), "after": str(after), **stamp()}
+    evaluation = Evaluation(f"{before} and {after}", "frames", VIDEO_COLUMNS, facts)
+    return evaluation, evaluate_videos(*sources, frames=frames), min(sources[0].expected_frames or frames, frames)
+
+
+def _evaluation(title: str, unit: Any, columns: Any, how: dict[str, Any]) -> Evaluation:
+    from exdnet_plugin.evaluation.provenance import measured_with
+    from exdnet_plugin.evaluation.results import Evaluation
+
+    return Evaluation(title, unit, columns, measured_with(how["chain"], how["device"]))
+
+
+def _say(evaluation: Evaluation) -> None:
+    from exdnet_plugin.evaluation.plain import lines
+
+    for line in lines(evaluation):
+        click.echo(line)

@@ -18,7 +18,7 @@ _COMMANDS = {
     "preview": "Before and after in the browser.",
     "demo": "Make a dark clip and brighten it.",
     "pipe": "Brighten raw video between two FFmpeg commands.",
-    "evaluate": "PSNR, SSIM and colour over paired folders.",
+    "evaluate": "How good results are: of pairs, pictures and videos.",
     "train": "Train weights on paired folders.",
     "export": "Write the network as ONNX, OpenVINO or a PyTorch program.",
     "bench": "Measure speed, memory and flicker on this machine.",

@@ -1,1 +1,1 @@
-"""How near results are to a ground truth: metrics of pictures and of paired folders."""
+"""How good results are: of paired pictures, of pictures without a ground truth, and of videos; and reports of it."""

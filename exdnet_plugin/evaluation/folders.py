@@ -1,9 +1,9 @@
-"""Metrics over paired folders."""
+"""Folders of pictures, with a ground truth and without."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,12 +12,14 @@ from torch import Tensor
 
 from exdnet_plugin.api import enhance_image
 from exdnet_plugin.chain import make_chain
-from exdnet_plugin.evaluation.metrics import PictureMetrics, compare
-from exdnet_plugin.pairs import Pair
+from exdnet_plugin.evaluation.exposure import SMALLEST, describe
+from exdnet_plugin.evaluation.metrics import compare
+from exdnet_plugin.evaluation.results import PAIR_COLUMNS, PICTURE_COLUMNS, Evaluated, rounded
+from exdnet_plugin.pairs import PICTURE_SUFFIXES, Pair, Picture, find_pictures, read_picture
 from exdnet_plugin.plugins import default_plugins
 
 
-def evaluate_pairs(pairs: Sequence[Pair], *, chain: str = "exdnet", device: str = "auto") -> Iterator[dict[str, Any]]:
+def evaluate_pairs(pairs: Sequence[Pair], *, chain: str = "exdnet", device: str = "auto") -> Iterator[Evaluated]:
     """A row a pair: its name and metrics of the enhanced dark picture, as 8 bits, against the bright one.
 
     Raises:
@@ -27,17 +29,42 @@ def evaluate_pairs(pairs: Sequence[Pair], *, chain: str = "exdnet", device: str 
     for pair in pairs:
         low, high = pair.load()
         result = enhance_image(low, chain=processors, device=device)
-        yield {"name": pair.name, **_rounded(compare(_unit(result), _unit(high)))}
+        metrics = compare(_unit(result), _unit(high))
+        row = {"name": pair.name, **rounded(metrics._asdict(), PAIR_COLUMNS)}
+        yield Evaluated(row, {"before": low, "after": result, "truth": high})
+
+
+def pictures_of(folder: Path) -> list[Path]:
+    """The pictures of a folder that holds some, sorted; ValueError when it holds none."""
+    paths = find_pictures(folder)
+    if not paths:
+        raise ValueError(
+            f"{folder} holds no pictures; expected files with one of {', '.join(sorted(PICTURE_SUFFIXES))}"
+        )
+    return paths
+
+
+def evaluate_pictures(paths: Sequence[Path], *, chain: str = "exdnet", device: str = "auto") -> Iterator[Evaluated]:
+    """A row a picture: its name, and exposure, colour and noise before and after, both as 8 bits.
+
+    Raises:
+        ValueError: a chain, device or picture that is wrong, the first one that is.
+    """
+    processors = make_chain(chain, default_plugins())
+    for path in paths:
+        before = _large_enough(read_picture(path), path)
+        after = enhance_image(before, chain=processors, device=device)
+        sides = {"before": before, "after": after}
+        found = {side: rounded(describe(_unit(picture))._asdict(), PICTURE_COLUMNS) for side, picture in sides.items()}
+        yield Evaluated({"name": path.name, **found}, sides)
+
+
+def _large_enough(picture: Picture, path: Path) -> Picture:
+    height, width = picture.shape[:2]
+    if min(height, width) < SMALLEST:
+        raise ValueError(f"{path} is {width}x{height}: at least {SMALLEST}x{SMALLEST} is needed; take it out")
+    return picture
 
 
 def _unit(image: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
-
-
-def _rounded(metrics: PictureMetrics) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in metrics._asdict().items()}
-
-
-def means(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """The mean of every metric over rows."""
-    return {name: round(sum(row[name] for row in rows) / len(rows), 4) for name in PictureMetrics._fields}

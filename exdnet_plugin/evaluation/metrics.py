@@ -9,15 +9,21 @@ import kornia
 import torch
 from torch import Tensor
 
+from exdnet_plugin.evaluation.color_difference import ciede2000
+
 SSIM_WINDOW = 11
 
 
 class PictureMetrics(NamedTuple):
-    """How near a picture is to its ground truth: PSNR in dB, mean SSIM, and the ratio of the mean Lab chromas."""
+    """How near a picture is to its ground truth.
+
+    PSNR in dB, mean SSIM, the ratio of the mean Lab chromas, and the mean CIEDE2000 colour difference.
+    """
 
     psnr: float
     ssim: float
     chroma_ratio: float
+    delta_e: float
 
 
 def psnr(image: Tensor, truth: Tensor) -> float:
@@ -33,7 +39,20 @@ def ssim(image: Tensor, truth: Tensor) -> float:
 
 def lab_chroma(image: Tensor) -> float:
     """Mean CIE Lab chroma, sqrt(a² + b²), of (N, 3, H, W) RGB in [0, 1]: 0 for grey; photographs have 10 to 25."""
-    lab = kornia.color.rgb_to_lab(image.clamp(0, 1))
+    return _chroma(_lab(image))
+
+
+def delta_e(image: Tensor, truth: Tensor) -> float:
+    """Mean CIEDE2000 colour difference of (N, 3, H, W) sRGB in [0, 1], D65: 0 for equal pictures."""
+    return float(ciede2000(_lab(image), _lab(truth)).mean())
+
+
+def _lab(image: Tensor) -> Tensor:
+    lab: Tensor = kornia.color.rgb_to_lab(image.clamp(0, 1))
+    return lab
+
+
+def _chroma(lab: Tensor) -> float:
     return float(torch.hypot(lab[:, 1], lab[:, 2]).mean())
 
 
@@ -44,5 +63,6 @@ def mean_metrics(rows: Sequence[PictureMetrics]) -> dict[str, float]:
 
 def compare(image: Tensor, truth: Tensor) -> PictureMetrics:
     """All picture metrics of a result against its ground truth, (1, 3, H, W) both."""
-    ratio = lab_chroma(image) / max(lab_chroma(truth), 1e-6)
-    return PictureMetrics(psnr(image, truth), ssim(image, truth), ratio)
+    lab, true_lab = _lab(image), _lab(truth)
+    ratio = _chroma(lab) / max(_chroma(true_lab), 1e-6)
+    return PictureMetrics(psnr(image, truth), ssim(image, truth), ratio, float(ciede2000(lab, true_lab).mean()))
