@@ -48,6 +48,7 @@ def speed(size: str, device: str, runs: int, engines: Sequence[Engine]) -> dict[
     before = timed(plain, runs, device)
     range_ = exposure_range(frames)
     expected = network.before_calibration(network_input(frames, range_))[1]
+    pixels = frames.shape[2] * frames.shape[3]
     found: dict[str, Any] = {"size": size, "plain seconds": before}
     for engine in engines:
         exact = exact_inference(weights, device, engine)
@@ -56,6 +57,7 @@ def speed(size: str, device: str, runs: int, engines: Sequence[Engine]) -> dict[
         found[exact.engine] = {
             "exact seconds": after,
             "times faster": round(before["median"] / after["median"], 2),
+            "ns a pixel": round(after["median"] / pixels * 1e9, 1),
             "largest difference": float(difference[:, :, HALO:-HALO, HALO:-HALO].max()),
         }
     after = realtime(size, device, 20 * runs)

@@ -30,7 +30,7 @@ def bench(cases: tuple[str, ...], sizes: tuple[str, ...], device: str, report: P
     """Measure CASEs, all by default: network, pipeline, memory, flicker, live, and with --bursts weights.
 
     network: the plain training form against `--quality exact` by each engine, and `realtime`. pipeline: a file's
-    wall time against its slowest stage alone. memory: peak at 4K, and early and late in a long file. flicker: luma
+    wall time against its slowest stage alone. memory: peak at 1080p to 8K, and early and late in a long file. flicker: luma
     change on static noisy footage. live: latency of `exdnet stream` from a sender's picture to a receiver's.
     weights: well-lit, darkened, small pictures, lamps and bars, made from the pairs that training holds out.
     """
@@ -67,7 +67,7 @@ def _pipeline(_: tuple[str, ...], device: str, __: How) -> list[dict[str, Any]]:
     light = "kornia=op=enhance.adjust_gamma:gamma=0.5"
     return [
         overlap((640, 360), 3, device, "exdnet", "exdnet"),
-        overlap((1280, 720), 3, device, [Waiting()], f"a processor that waits {WAIT} s a frame, as for a GPU"),
+        overlap((1280, 720), 20, device, [Waiting()], f"a processor that waits {WAIT} s a frame, as for a GPU"),
         overlap((1280, 720), 3, device, light, f"{light} (each stage alone takes every core)"),
     ]
 
@@ -76,7 +76,7 @@ def _memory(_: tuple[str, ...], __: str, ___: How) -> dict[str, Any]:
     from exdnet_plugin.benchmarks.network import peak_memory
     from exdnet_plugin.benchmarks.pipeline import memory
 
-    return {"long file": memory(2000), "one frame": [peak_memory(size) for size in ("1080p", "4K")]}
+    return {"long file": memory(2000), "one frame": [peak_memory(size) for size in ("1080p", "4K", "8K")]}
 
 
 def _flicker(_: tuple[str, ...], __: str, how: How) -> dict[str, Any]:
