@@ -115,7 +115,7 @@ def bars(pairs: Pairs, enhance: Enhance) -> dict[str, float]:
 
 
 def quarter(pairs: Pairs, weights: str) -> dict[str, float]:
-    """PSNR of quarter-size pictures' results to full-size ones shrunk: by these weights, and by those for small ones."""
+    """PSNR of quarter-size pictures' results to full-size ones shrunk: by these weights and by `small`."""
     full = exact_inference(load_weights(weights))
     found = {}
     for name in (weights, SMALL) if weights == DEFAULT else (weights,):
