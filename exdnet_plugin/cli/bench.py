@@ -57,7 +57,7 @@ def _network(sizes: tuple[str, ...], device: str, how: How) -> list[dict[str, An
     from exdnet_plugin.benchmarks.network import speed
     from exdnet_plugin.exdnet.engines import Engine, choose_engine
 
-    engines: list[Engine] = ["native", "torch"] if choose_engine("auto", device) == "native" else ["torch"]
+    engines: list[Engine] = list(dict.fromkeys((choose_engine("auto", device), "torch")))
     return [speed(size, device, how["runs"], engines) for size in sizes]
 
 

@@ -8,7 +8,7 @@ differentiable, so training runs on this form too: it takes half the time of the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
@@ -44,6 +44,11 @@ class FoldedBlock:
     down: Affine
     drop: float
 
+    @property
+    def maps(self) -> tuple[Affine, ...]:
+        """The six in order."""
+        return self.position, self.into, self.mix, self.out, self.up, self.down
+
 
 @dataclass(frozen=True)
 class FoldedLocal:
@@ -78,6 +83,23 @@ def fold(network: ExdNet, constants: ExposureConstants = LOL_CONSTANTS) -> Folde
         shift=network.nlt_bias,
         constants=constants,
     )
+
+
+def in_dtype(net: FoldedExdNet, dtype: torch.dtype) -> FoldedExdNet:
+    """The network computing in a dtype, while frames stay in theirs, in which the branches are summed."""
+
+    def cast(by: Affine) -> Affine:
+        return by.map(lambda values: values.to(dtype))
+
+    def local(part: FoldedLocal) -> FoldedLocal:
+        return FoldedLocal(cast(part.first), tuple(map(block, part.blocks)), cast(part.last))
+
+    def block(part: FoldedBlock) -> FoldedBlock:
+        position, into, mix, out, up, down = map(cast, part.maps)
+        return FoldedBlock(position, into, mix, out, up, down, part.drop)
+
+    raw, difference = local(net.raw), local(net.difference)
+    return replace(net, raw=raw, difference=difference, steps=cast(net.steps), merge=cast(net.merge))
 
 
 def _fold_local(net: LocalNet) -> FoldedLocal:
@@ -136,20 +158,21 @@ def before_calibration(net: FoldedExdNet, frames: Tensor, range_: Tensor, *, res
     """The local part: what the calibration matrix is computed from and applied to.
 
     Args:
-        net: from :func:`fold`.
+        net: from :func:`fold`; it computes in the dtype of its weights (see :func:`in_dtype`).
         frames: (N, 3, H, W), float, RGB in [0, 1].
         range_: (N, 2), the exposure range of each frame.
         residual: what training does to a residual with its drop-path rate; inference leaves it.
 
     Returns:
-        (N, 3, H, W), channels-last in memory, about [-2, 2].
+        (N, 3, H, W) in the frames' dtype, channels-last in memory, about [-2, 2].
     """
-    frame = (frames * 2 - 1).contiguous(memory_format=torch.channels_last)
-    position = clipped_position(frames, range_)
+    dtype = net.steps.weight.dtype
+    frame = (frames * 2 - 1).to(dtype).contiguous(memory_format=torch.channels_last)
+    position = clipped_position(frames, range_).to(dtype)
     seen = torch.cat([frame, position, torch.ones_like(frame[:, :1])], dim=1)
     steps = _conv(seen.contiguous(memory_format=torch.channels_last), net.steps)
-    raw = _local(net.raw, frame, residual)
-    difference = _local(net.difference, _conv(steps, net.merge), residual)
+    raw = _local(net.raw, frame, residual).to(frames.dtype)
+    difference = _local(net.difference, _conv(steps, net.merge), residual).to(frames.dtype)
     return torch.addcmul(raw + net.shift, difference, net.scale)
 
 
@@ -160,7 +183,8 @@ def _conv(x: Tensor, by: Affine, groups: int = 1) -> Tensor:
 def _pixelwise(x: Tensor, by: Affine, *, gelu: bool = False) -> Tensor:
     """A 1×1 convolution and, if asked, GELU behind it: where oneDNN has both in one pass, GELU costs nothing."""
     pixels = x.permute(0, 2, 3, 1)
-    fused = _onednn_linear() if x.device.type == "cpu" and not torch.is_grad_enabled() else None
+    on_cpu = x.device.type == "cpu" and x.dtype == torch.float32
+    fused = _onednn_linear() if on_cpu and not torch.is_grad_enabled() else None
     if fused:
         result: Tensor = fused(pixels, by.weight, by.bias, "gelu" if gelu else "none", [], "none" if gelu else "")
     else:

@@ -22,6 +22,8 @@ from exdnet_plugin.pipeline.work import Work, read_frame
 from exdnet_plugin.report import Report
 
 QUEUE = 4  # frames between two stages: what memory follows
+# At a segment's end its encoder gives what it held back, 40 frames' time or so: small frames go on being filtered then.
+DRAINED, DRAINED_BYTES = 24, 1 << 27
 OnStop = Literal["keep", "partial", "discard"]
 Tell = Callable[[int], None]
 
@@ -91,7 +93,9 @@ def _stages(
     filtered = clock.stage(
         "filter", lambda items: _filtered(frame_filter, items, source, work), prefetch(decoded, QUEUE, name="decode")
     )
-    return clock.stage("encode", segments.run, prefetch(filtered, QUEUE, name="filter"))
+    fit = DRAINED_BYTES // (source.facts.width * source.facts.height * 3)
+    waiting = max(QUEUE, min(DRAINED, fit))
+    return clock.stage("encode", segments.run, prefetch(filtered, waiting, name="filter"))
 
 
 def _filtered(frame_filter: FrameFilter, items: Iterator[Shown], source: VideoSource, work: Work) -> Iterator[Finished]:

@@ -45,7 +45,7 @@ def whole_matrices(
 
     Gradients flow to the global branch alone.
     """
-    inference = exact_inference(Weights(network.state_dict(), constants, ""), device)
+    inference = exact_inference(Weights(network.state_dict(), constants, ""), device, dtype=torch.float32)
     matrices, errors = [], []
     for whole in wholes:
         before = inference.before_calibration(whole.dark[None], whole.range[None]).clone()

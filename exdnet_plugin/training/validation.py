@@ -38,7 +38,8 @@ class Validation:
     @torch.no_grad()
     def __call__(self, network: ExdNet) -> dict[str, float]:
         """The metrics by name."""
-        inference = exact_inference(Weights(network.state_dict(), self._constants, ""), self._device)
+        weights = Weights(network.state_dict(), self._constants, "")
+        inference = exact_inference(weights, self._device, dtype=torch.float32)
         rows: list[PictureMetrics] = []
         sheet = []
         for index, (low, high) in enumerate(self._pairs):

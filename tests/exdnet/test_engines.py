@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from collections.abc import Callable
+
 import pytest
 import torch
 from conftest import scene
 
+import exdnet_plugin.exdnet
 from exdnet_plugin.exdnet import engines
 from exdnet_plugin.exdnet.checkpoint import load_weights
 from exdnet_plugin.exdnet.exposures import exposure_range
@@ -29,7 +34,6 @@ def test_native_is_torch_to_a_hundred_thousandth(size: tuple[int, int]) -> None:
 
 
 def test_auto_takes_what_there_is(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    assert engines.choose_engine("auto", "cuda:0") == "torch"
     monkeypatch.setattr(engines, "native", None)
     assert engines.choose_engine("auto", "cpu") == "torch"
     assert "a C++ compiler was missing" in caplog.text
@@ -37,6 +41,95 @@ def test_auto_takes_what_there_is(monkeypatch: pytest.MonkeyPatch, caplog: pytes
         engines.choose_engine("native", "cpu")
 
 
+class Kernels:
+    """Stands in for the fused kernels on a GPU, which are so far from PyTorch's operators or do not compile."""
+
+    AGREES = 0.02
+
+    def __init__(self, outcome: float | Exception) -> None:
+        self.outcome, self.tries = outcome, 0
+
+    def largest_difference(self, device: str) -> float:
+        self.tries += 1
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+@pytest.fixture
+def kernels(monkeypatch: pytest.MonkeyPatch) -> Callable[[float | Exception | None], Kernels]:
+    """Puts a stand-in in the place of the kernels; None is a system without triton."""
+
+    def put(outcome: float | Exception | None) -> Kernels:
+        stand_in = Kernels(outcome or 0)
+        monkeypatch.setitem(sys.modules, "exdnet_plugin.exdnet.fused", None if outcome is None else stand_in)
+        monkeypatch.setattr(exdnet_plugin.exdnet, "fused", stand_in, raising=False)
+        if outcome is None:
+            monkeypatch.delattr(exdnet_plugin.exdnet, "fused")
+        engines._triton_trouble.cache_clear()
+        engines._without_triton.cache_clear()
+        return stand_in
+
+    return put
+
+
+def test_auto_on_a_gpu_takes_triton_after_trying_it_once(
+    kernels: Callable[..., Kernels], caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = kernels(0.001)
+    assert [engines.choose_engine("auto", "cuda:0") for _ in range(3)] == ["triton"] * 3
+    assert engines.choose_engine("triton", "cuda:0") == "triton"
+    assert engines.choose_engine("auto", "cuda:1") == "triton"
+    assert tried.tries == 2
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("outcome", "why"),
+    [
+        (None, "engine triton is not installed (.*): pip install triton"),
+        (0.5, "engine triton is off by 0.5 on cuda:0, more than 0.02"),
+        (
+            RuntimeError("no kernel image\nmore"),
+            r"engine triton does not run on cuda:0 \(RuntimeError: no kernel image\)",
+        ),
+    ],
+)
+def test_auto_on_a_gpu_says_in_one_line_why_it_goes_without_triton(
+    kernels: Callable[..., Kernels], caplog: pytest.LogCaptureFixture, outcome: float | Exception | None, why: str
+) -> None:
+    kernels(outcome)
+    assert [engines.choose_engine("auto", "cuda:0") for _ in range(3)] == ["torch"] * 3
+    (message,) = caplog.messages
+    assert re.match(f"{why}.* runs the network by engine torch, which is slower", message)
+    with pytest.raises(ValueError, match=why):
+        engines.choose_engine("triton", "cuda:0")
+
+
+def test_float32_on_a_gpu_is_torchs(kernels: Callable[..., Kernels]) -> None:
+    assert not kernels(0.001).tries
+    assert engines.choose_engine("auto", "cuda:0", torch.float32) == "torch"
+    with pytest.raises(ValueError, match=r"engine triton computes in float16, not in torch.float32; take engine torch"):
+        engines.choose_engine("triton", "cuda:0", torch.float32)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_float16_on_a_cpu_is_torchs() -> None:
+    assert engines.choose_engine("auto", "cpu", torch.float16) == "torch"
+    with pytest.raises(ValueError, match="engine native computes in float32"):
+        engines.choose_engine("native", "cpu", torch.float16)
+
+
 def test_engines_that_there_are_not_are_refused() -> None:
-    with pytest.raises(ValueError, match="engine 'fast' is not there; there are auto, native, torch"):
+    with pytest.raises(ValueError, match="engine 'fast' is not there; there are auto, native, torch, triton"):
         ExdNetProcessor(engine="fast").open(StreamInfo(32, 32, "rgb24"))
+    with pytest.raises(ValueError, match="engine triton runs on NVIDIA GPUs, not on cpu; take engine auto"):
+        ExdNetProcessor(engine="triton").open(StreamInfo(32, 32, "rgb24"))
+    with pytest.raises(ValueError, match=r"dtype torch.bfloat16 is not handled; take torch.float16 or torch.float32"):
+        exact_inference(load_weights(), dtype=torch.bfloat16)
+
+
+@pytest.mark.needs_cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU is here")
+def test_a_gpu_runs_triton() -> None:
+    assert exact_inference(load_weights(), "cuda:0").engine == "triton"

@@ -1,0 +1,47 @@
+"""What is done when a device's memory does not suffice: the same pixels, ever fewer of them at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import torch
+
+Result = TypeVar("Result")
+log = logging.getLogger(__name__)
+_REMEDY = "no way of computing the frame needs less memory: take --quality realtime, a smaller frame, or --device cpu"
+
+
+class Sparing(Generic[Result]):
+    """Calls the first of several functions that memory suffices for, and stays with it.
+
+    Args:
+        ways: what each is called in the log, and the function; all of the same arguments, none of which it changes.
+    """
+
+    def __init__(self, ways: Sequence[tuple[str, Callable[..., Result]]]) -> None:
+        self._ways = list(ways)
+
+    def __call__(self, *arguments: object) -> Result:
+        """The result.
+
+        Raises:
+            torch.OutOfMemoryError: memory suffices for no way; the remedy is its note.
+        """
+        while True:
+            name, way = self._ways[0]
+            try:
+                return way(*arguments)
+            except torch.cuda.OutOfMemoryError as error:
+                if len(self._ways) == 1:
+                    error.add_note(_REMEDY)
+                    raise
+            del way  # a CUDA graph holds memory itself
+            self._next(name)  # out here, where the error no longer holds what the way had allocated
+
+    def _next(self, failed: str) -> None:
+        del self._ways[0]
+        log.warning("out of memory with %s: from here on %s, which is slower", failed, self._ways[0][0])
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
