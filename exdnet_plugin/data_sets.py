@@ -54,6 +54,18 @@ def open_data_set(root: Path) -> DataSet:
     raise ValueError(f"{root} has no paired folders; looked for {known}. Give the two folders by --low and --high")
 
 
+def data_set_around(low: Path, high: Path) -> DataSet:
+    """The data set that two folders are part of, as :func:`open_data_set` finds it above them, or their pairs alone."""
+    for root in list(low.parents)[:3]:
+        try:
+            found = open_data_set(root)
+        except ValueError:
+            continue
+        if any((pair.low.parent, pair.high.parent) == (low, high) for pair in found.pairs):
+            return found
+    return paired_data_set(low, high)
+
+
 def paired_data_set(low: Path, high: Path, root: Path | None = None) -> DataSet:
     """The pairs of two folders; what tells their groups and bursts lies in `root`, by default the dark folder's own."""
     root = root or low.parent
@@ -77,7 +89,7 @@ def _names(path: Path) -> list[list[str]]:
         isinstance(group, list) and all(isinstance(name, str) for name in group) for group in groups
     ):
         raise ValueError(f'{path} is not a list of lists of names, as [["1", "2"], ["3"]]; mend it or remove it')
-    return groups
+    return [group for group in groups if group]
 
 
 def _lsrw(root: Path, found: Sequence[tuple[str, str]]) -> DataSet:

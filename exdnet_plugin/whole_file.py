@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,16 @@ def check_free(path: Path, *, overwrite: bool) -> None:
         raise MediaError(f"{path} is a folder; give a file's name in it")
     if path.exists() and not overwrite:
         raise MediaError(f"{path} is there already; give another name, or --overwrite to replace it")
+
+
+def check_writable(path: Path) -> None:
+    """MediaError for a name that nothing can be written to, found out before there is anything to write."""
+    check_free(path, overwrite=True)
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise MediaError(f"{path} cannot be written: {error.strerror}. {REMEDY}") from None
 
 
 def replace_whole(hidden: Path, path: Path) -> None:

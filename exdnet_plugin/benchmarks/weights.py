@@ -14,27 +14,28 @@ from torch import Tensor
 
 from exdnet_plugin.api import enhance_image
 from exdnet_plugin.data_sets import open_data_set
+from exdnet_plugin.devices import resolve_device
+from exdnet_plugin.evaluation.exposure import LUMA
 from exdnet_plugin.evaluation.metrics import psnr
 from exdnet_plugin.exdnet.checkpoint import DEFAULT, SMALL, load_weights
 from exdnet_plugin.exdnet.inference import exact_inference
 from exdnet_plugin.pairs import Picture, split_by_group
+from exdnet_plugin.training.light import DISPLAY_GAMMA
 
-LUMA = np.array([0.2126, 0.7152, 0.0722])
-DISPLAY_GAMMA = 2.2
 FULL_WELL, READ = 6000.0, 6e-4  # shot and read noise of a small sensor, of full scale in linear light
 LAMP, RADII = 250, (3, 8, 20, 45)
 BAR = 50  # pixels at the top and at the bottom
 Pairs = Sequence[tuple[Picture, Picture]]
 
 
-def table(root: Path, weights: str = DEFAULT, every: int = 4) -> dict[str, Any]:
+def table(root: Path, weights: str = DEFAULT, device: str = "auto", every: int = 4) -> dict[str, Any]:
     """All checks over every so many of the pairs that `exdnet train` holds out of a data set."""
     data = open_data_set(root)
     pairs = [pair.load() for pair in split_by_group(data.pairs, data.groups)[1][::every]]
     chain = f"exdnet=weights={weights}"
 
     def enhance(picture: Picture) -> Picture:
-        result: Picture = enhance_image(picture, chain=chain)
+        result: Picture = enhance_image(picture, chain=chain, device=device)
         return result
 
     return {
@@ -45,7 +46,7 @@ def table(root: Path, weights: str = DEFAULT, every: int = 4) -> dict[str, Any]:
         "darkened": {f"1/{factor}": darkened(pairs, enhance, factor) for factor in (4, 8, 16, 32)},
         "lamps of 250, least luma": lamps(pairs, enhance),
         "bars": bars(pairs, enhance),
-        "quarter size to full size shrunk dB": quarter(pairs, weights),
+        "quarter size to full size shrunk dB": quarter(pairs, weights, resolve_device(device)),
     }
 
 
@@ -114,13 +115,14 @@ def bars(pairs: Pairs, enhance: Enhance) -> dict[str, float]:
     }
 
 
-def quarter(pairs: Pairs, weights: str) -> dict[str, float]:
+def quarter(pairs: Pairs, weights: str, device: str) -> dict[str, float]:
     """PSNR of quarter-size pictures' results to full-size ones shrunk: by these weights and by `small`."""
-    full = exact_inference(load_weights(weights))
+    full = exact_inference(load_weights(weights), device)
     found = {}
     for name in (weights, SMALL) if weights == DEFAULT else (weights,):
-        small = exact_inference(load_weights(name))
-        found[name] = _mean([psnr(small(_shrunk(_unit(low))), _shrunk(full(_unit(low)))) for low, _ in pairs])
+        small = exact_inference(load_weights(name), device)
+        frames = [_unit(low).to(device) for low, _ in pairs]
+        found[name] = _mean([psnr(small(_shrunk(frame)), _shrunk(full(frame))) for frame in frames])
     return found
 
 

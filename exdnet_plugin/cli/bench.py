@@ -97,12 +97,12 @@ def _live(_: tuple[str, ...], __: str, how: How) -> list[dict[str, Any]]:
     ]
 
 
-def _weights(_: tuple[str, ...], __: str, how: How) -> dict[str, Any]:
+def _weights(_: tuple[str, ...], device: str, how: How) -> dict[str, Any]:
     from exdnet_plugin.benchmarks.weights import table
 
     if not how["bursts"]:
         raise ValueError("bench weights needs pairs; give LOL's folder by --bursts")
-    return table(how["bursts"], how["weights"])
+    return table(how["bursts"], how["weights"], device)
 
 
 _MEASURES: dict[str, Callable[[tuple[str, ...], str, How], Any]] = {

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 @click.argument("source", type=click.Path(path_type=Path), metavar="LOW|FOLDER|VIDEO")
 @click.argument("other", type=click.Path(path_type=Path), metavar="[HIGH|AFTER]", required=False)
 @chain_and_device
-@click.option("--validation", is_flag=True, help="Only the pictures that `exdnet train` holds out of these folders.")
+@click.option(
+    "--validation",
+    is_flag=True,
+    help="Only the pictures that `exdnet train` holds out of these folders' data set by default.",
+)
 @click.option("--frames", type=click.IntRange(1), metavar="N", help="Of a video, so many at most.  [default: 120]")
 @click.option("--from", "start", metavar="TIME", help="Where a video's frames start, in seconds or as 1:02:03.5.")
 @click.option(
@@ -90,15 +94,16 @@ def _refuse(how: dict[str, Any], *names: str, why: str) -> None:
 
 
 def _pairs(low: Path, high: Path, how: dict[str, Any]) -> Measured:
-    from exdnet_plugin.data_sets import paired_data_set
+    from exdnet_plugin.data_sets import data_set_around
     from exdnet_plugin.evaluation.folders import evaluate_pairs
     from exdnet_plugin.evaluation.results import PAIR_COLUMNS
     from exdnet_plugin.pairs import split_by_group
 
-    data = paired_data_set(low, high)
-    pairs = data.pairs
+    data = data_set_around(low, high)
+    pairs = [pair for pair in data.pairs if (pair.low.parent, pair.high.parent) == (low, high)]
     if how["validation"]:
-        pairs = split_by_group(pairs, data.groups)[1]
+        held_out = {pair.name for pair in split_by_group(data.pairs, data.groups)[1]}
+        pairs = [pair for pair in pairs if pair.name in held_out]
         if not pairs:
             raise ValueError(f"{low} holds none of the pictures that training holds out; leave out --validation")
     evaluation = _evaluation(f"{low} against {high}", "pictures", PAIR_COLUMNS, how)

@@ -78,16 +78,19 @@ def train(
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.devices import resolve_device
     from exdnet_plugin.exdnet.checkpoint import load_weights
-    from exdnet_plugin.training.loading import ahead
+    from exdnet_plugin.training.loading import ahead, load_bright
     from exdnet_plugin.training.loop import Trainer
     from exdnet_plugin.training.runs import full_source, small_source, split
 
+    _refuse_idle(options["losses"], vgg, small, bright)
     keep_memory()
     pictures = _data_set(data, low, high)
     training, unseen = split(pictures, hold_out)
     recipe = _recipe(pictures.exposures, options, vgg, small)
     start = load_weights(initial).state if initial else None
     trainer = Trainer(recipe, folder, resolve_device(device), initial=start, vgg=vgg, compile=compile)
+    if initial and trainer.step:
+        click.echo(f"{folder} goes on from its checkpoint; --from {initial} is where it started")
     click.echo(
         f"{pictures.name}: {len(training)} pairs to train on, {len(unseen)} held out; "
         f"step {trainer.step} of {recipe.steps} in {folder}"
@@ -95,12 +98,24 @@ def train(
     if small:
         source, validate = small_source(trainer, small, training, unseen)
     else:
-        source, validate = full_source(trainer, pictures, training, unseen, _bright(bright))
+        source, validate = full_source(
+            trainer, pictures, training, unseen, load_bright(bright, recipe.size) if bright else []
+        )
     trainer.run(ahead(source, workers), validate, _Told(folder))
     click.echo(
         f"done: {folder / 'best.safetensors'} holds the best weights; "
         f"use them as exdnet=weights={folder / 'best.safetensors'}"
     )
+
+
+def _refuse_idle(losses: str, vgg: Path | None, small: str | None, bright: Path | None) -> None:
+    """Options that would do nothing."""
+    if vgg and losses != "paper":
+        raise ValueError(f"--vgg {vgg} is for the paper's losses; add --losses paper, or leave it out")
+    if small and bright:
+        raise ValueError(
+            f"--bright {bright} is not for --small, which learns from the weights it is given; leave it out"
+        )
 
 
 def _recipe(exposures: str, options: dict[str, Any], vgg: Path | None, small: str | None) -> Any:
@@ -128,12 +143,6 @@ def _data_set(data: Path | None, low: Path | None, high: Path | None) -> Any:
     if low is None or high is None:
         raise ValueError("no pictures to train on; give DATA, or both --low and --high")
     return paired_data_set(low, high)
-
-
-def _bright(folder: Path | None) -> list[Any]:
-    from exdnet_plugin.pairs import find_pictures, read_picture
-
-    return [read_picture(path) for path in find_pictures(folder)] if folder else []
 
 
 class _Told:

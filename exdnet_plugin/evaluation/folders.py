@@ -28,6 +28,7 @@ def evaluate_pairs(pairs: Sequence[Pair], *, chain: str = "exdnet", device: str 
     processors = make_chain(chain, default_plugins())
     for pair in pairs:
         low, high = pair.load()
+        _large_enough(low, pair.low)
         result = enhance_image(low, chain=processors, device=device)
         metrics = compare(_unit(result), _unit(high))
         row = {"name": pair.name, **rounded(metrics._asdict(), PAIR_COLUMNS)}

@@ -42,11 +42,6 @@ def lab_chroma(image: Tensor) -> float:
     return _chroma(_lab(image))
 
 
-def delta_e(image: Tensor, truth: Tensor) -> float:
-    """Mean CIEDE2000 colour difference of (N, 3, H, W) sRGB in [0, 1], D65: 0 for equal pictures."""
-    return float(ciede2000(_lab(image), _lab(truth)).mean())
-
-
 def _lab(image: Tensor) -> Tensor:
     lab: Tensor = kornia.color.rgb_to_lab(image.clamp(0, 1))
     return lab

@@ -77,7 +77,7 @@ def warped(frame: Floats, flow: Floats) -> Floats:
 
 
 def _shrink(luma: Floats) -> float:
-    return float(max(1.0, max(luma.shape) / FLOW_SIDE))
+    return float(max(1.0, min(max(luma.shape) / FLOW_SIDE, min(luma.shape) / SMALLEST)))
 
 
 def _components(flow: Floats) -> tuple[Floats, Floats]:

@@ -54,7 +54,7 @@ def page(evaluation: Evaluation, notes: str) -> str:
         _means(evaluation),
         f"<p>{escape(notes)}</p>",
         *_curves_of(evaluation),
-        f"<h2>{'Before, after' + (', truth' if _with_truth(evaluation) else '')}</h2>",
+        f"<h2>{'Before, after' + (', truth' if _with_truth(evaluation) else '')}{_some(evaluation)}</h2>",
         _sheet(evaluation),
         f"<h2>Every {'picture' if evaluation.unit == 'pictures' else 'frame'}</h2>",
         _table(evaluation),
@@ -69,7 +69,7 @@ def page(evaluation: Evaluation, notes: str) -> str:
 
 
 def _with_truth(evaluation: Evaluation) -> bool:
-    return any("truth" in looks for looks in evaluation.thumbnails)
+    return any("truth" in looks for _, looks in evaluation.looks)
 
 
 def _facts(evaluation: Evaluation) -> str:
@@ -113,9 +113,15 @@ def _table(evaluation: Evaluation) -> str:
     return f'<div class="scroll"><table>{_head(first, evaluation.columns)}<tbody>{body}</tbody></table></div>'
 
 
+def _some(evaluation: Evaluation) -> str:
+    count = len(evaluation.looks)
+    return (
+        f", {count} of {len(evaluation.rows)}" if evaluation.unit == "pictures" and count < len(evaluation.rows) else ""
+    )
+
+
 def _sheet(evaluation: Evaluation) -> str:
-    entries = list(zip(evaluation.rows, evaluation.thumbnails, strict=True))
-    shown = entries if evaluation.unit == "pictures" else evenly(entries, VIDEO_LOOKS)
+    shown = evaluation.looks if evaluation.unit == "pictures" else evenly(evaluation.looks, VIDEO_LOOKS)
     return f'<div class="sheet">{"".join(_figure(evaluation, *entry) for entry in shown)}</div>'
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 
-from exdnet_plugin.errors import MediaError
 from exdnet_plugin.evaluation.page import page
 from exdnet_plugin.evaluation.results import PAIR_COLUMNS, PICTURE_COLUMNS, Evaluation
 from exdnet_plugin.evaluation.sheet import contact_sheet
-from exdnet_plugin.whole_file import REMEDY, check_free, whole_file
+from exdnet_plugin.whole_file import check_writable, whole_file
 
 SUFFIXES = (".html", ".png")
 _NOTES = {
@@ -38,15 +36,10 @@ def check_report(path: Path, sources: Sequence[Path] = ()) -> None:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"report {path} has the extension {path.suffix!r}: it must be one of {', '.join(SUFFIXES)}")
-    check_free(path, overwrite=True)
     taken = {path.resolve(), path.resolve().parent if path.suffix.lower() == ".png" else path.resolve()}
     if any(source.resolve() in taken for source in sources):
         raise ValueError(f"report {path} would lie among what is evaluated: choose another folder")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise MediaError(f"{path} cannot be written: {error.strerror}. {REMEDY}") from None
+    check_writable(path)
 
 
 def write_report(path: Path, evaluation: Evaluation) -> None:

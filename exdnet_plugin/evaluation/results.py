@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import sqrt
+from math import isfinite, sqrt
 from typing import Any, Literal, NamedTuple
 
 from exdnet_plugin.evaluation.thumbnails import Look, thumbnail
@@ -12,6 +12,7 @@ from exdnet_plugin.evaluation.thumbnails import Look, thumbnail
 Row = dict[str, Any]
 SIDES = ("before", "after")
 NOTHING = "–"
+LOOKS = 120  # at most so many pictures are kept for a report, and half as many at least
 
 
 class Column(NamedTuple):
@@ -78,7 +79,12 @@ VIDEO_COLUMNS = (
 
 def rounded(values: Mapping[str, float | None], columns: Sequence[Column]) -> Row:
     """Values of columns as JSON has them."""
-    return {c.key: None if (value := values[c.key]) is None else round(value, c.decimals) for c in columns}
+    return {column.key: _finite(values[column.key], column.decimals) for column in columns}
+
+
+def _finite(value: float | None, decimals: int) -> float | None:
+    """PSNR of equal pictures is infinite, which JSON has no number for: it is none, and does not count in means."""
+    return None if value is None or not isfinite(value) else round(value, decimals)
 
 
 class Evaluated(NamedTuple):
@@ -104,13 +110,16 @@ class Evaluation:
     columns: Sequence[Column]
     facts: dict[str, str]
     rows: list[Row] = field(default_factory=list)
-    thumbnails: list[dict[str, bytes]] = field(default_factory=list)
+    looks: list[tuple[Row, dict[str, bytes]]] = field(default_factory=list)
+    _every: int = field(default=1, init=False, repr=False)
 
     def add(self, one: Evaluated, *, look: bool = False) -> None:
-        """Take in a picture or frame; with `look`, keep small ones for a report, as JPEG."""
+        """Take in a picture or frame; with `look`, keep small ones of some for a report, as JPEG, at even distances."""
+        if look and len(self.rows) % self._every == 0:
+            self.looks.append((one.row, {name: thumbnail(picture) for name, picture in one.pictures.items()}))
+            if len(self.looks) > LOOKS:
+                self.looks, self._every = self.looks[::2], self._every * 2
         self.rows.append(one.row)
-        if look:
-            self.thumbnails.append({name: thumbnail(picture) for name, picture in one.pictures.items()})
 
     @property
     def mean(self) -> Row:

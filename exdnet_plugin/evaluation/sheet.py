@@ -18,8 +18,7 @@ _INK, _SOFT, _PAPER = (235, 235, 235), (165, 165, 165), (28, 26, 24)
 
 def contact_sheet(evaluation: Evaluation) -> Pixels:
     """The sheet, (H, W, 3) BGR. Letters are those that OpenCV's drawing has, of ASCII."""
-    everything = list(zip(evaluation.rows, evaluation.thumbnails, strict=True))
-    shown = evenly(everything, MOST if evaluation.unit == "pictures" else VIDEO_MOST)
+    shown = evenly(evaluation.looks, MOST if evaluation.unit == "pictures" else VIDEO_MOST)
     tiles = [_tile(evaluation, row, looks) for row, looks in shown]
     width, height = (max(tile.shape[axis] for tile in tiles) for axis in (1, 0))
     columns = max(1, min(len(tiles), round(sqrt(len(tiles) * height / width))))

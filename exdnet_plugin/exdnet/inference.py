@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property, partial
@@ -220,6 +221,10 @@ def tile_threads() -> ThreadPoolExecutor:
     ready.wait()
     torch.set_num_threads(count)  # the last call is what threads of others start with
     return pool
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has its parent's executor, but none of its threads
+    os.register_at_fork(after_in_child=tile_threads.cache_clear)
 
 
 def _tiles(height: int, width: int, high: int, wide: int) -> Iterator[tuple[Slices, Slices, Slices]]:

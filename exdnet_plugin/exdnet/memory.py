@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 
 import torch
 
+from exdnet_plugin.errors import ExdnetError
+
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 _REMEDY = "no way of computing the frame needs less memory: take --quality realtime, a smaller frame, or --device cpu"
@@ -27,7 +29,7 @@ class Sparing(Generic[Result]):
         """The result.
 
         Raises:
-            torch.OutOfMemoryError: memory suffices for no way; the remedy is its note.
+            ExdnetError: memory suffices for no way; says what would help.
         """
         while True:
             name, way = self._ways[0]
@@ -35,8 +37,7 @@ class Sparing(Generic[Result]):
                 return way(*arguments)
             except torch.cuda.OutOfMemoryError as error:
                 if len(self._ways) == 1:
-                    error.add_note(_REMEDY)
-                    raise
+                    raise ExdnetError(f"out of memory: {_REMEDY}") from error
             del way  # a CUDA graph holds memory itself
             self._next(name)  # out here, where the error no longer holds what the way had allocated
 

@@ -27,11 +27,10 @@ from exdnet_plugin.live.filtering import LiveFilter
 from exdnet_plugin.live.outlet import ENDING, Outlet
 from exdnet_plugin.pipeline.channel import Channel, Drop
 from exdnet_plugin.pipeline.prefetch import prefetch
-from exdnet_plugin.pipeline.trace import Trace
+from exdnet_plugin.pipeline.trace import LIVE, Trace
 from exdnet_plugin.plugins import Plugins
 from exdnet_plugin.report import Report
 from exdnet_plugin.stream_info import StreamInfo
-from exdnet_plugin.whole_file import check_free
 
 log = logging.getLogger("exdnet.live")
 QUEUE = 2  # pictures that wait for a stage: each is a frame's time of latency
@@ -80,9 +79,8 @@ class LiveStream:
 
     def __init__(self, source: Source, sinks: Sequence[Sink], options: LiveOptions) -> None:
         self._source, self._sinks, self._options = source, sinks, options
-        if options.profile:
-            check_free(options.profile, overwrite=True)
-        self._trace = Trace() if options.profile else None
+        files = [Path(source.url), *(sink.file for sink in sinks if sink.file)]
+        self._trace = Trace(options.profile, files, kept=LIVE) if options.profile else None
         self.figures = Figures(self._trace)
         self._budget = Budget(options.latency, options.quality, self.figures)
         self._pictures = Channel[Picture](QUEUE, options.drop)
@@ -136,11 +134,17 @@ class LiveStream:
         finally:
             self._close()
             self._last.cancel()
-            if self._trace and self._options.profile:
-                self._trace.write(self._options.profile)
+            self._write_trace()
         if self._gone:
             raise self._gone
         return self.report()
+
+    def _write_trace(self) -> None:
+        if self._trace:
+            try:
+                self._trace.write()
+            except MediaError as error:  # what ended the stream counts, not this
+                log.error("the profile: %s", error)
 
     def _encode_all(self, reader: threading.Thread) -> None:
         try:

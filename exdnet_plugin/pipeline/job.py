@@ -12,11 +12,11 @@ from exdnet_plugin.media.encoding import Encoding, EncodingOptions, choose_encod
 from exdnet_plugin.media.sink import CONTAINERS, VideoSink, check_sink
 from exdnet_plugin.media.source import Excerpt, VideoSource
 from exdnet_plugin.pipeline.run import OnStop, run
+from exdnet_plugin.pipeline.trace import Trace
 from exdnet_plugin.pipeline.work import Work
 from exdnet_plugin.plugins import Plugins
 from exdnet_plugin.processor import FrameProcessor
 from exdnet_plugin.report import Report
-from exdnet_plugin.whole_file import check_free
 
 Hdr = Literal["keep", "sdr"]
 Progress = Callable[[int, int | None], None]
@@ -70,8 +70,7 @@ class Job:
             deinterlace=self.deinterlace,
             to_sdr=self.hdr == "sdr",
         ) as source:
-            if self.profile:
-                check_free(self.profile, overwrite=True)
+            trace = Trace(self.profile, [self.source, self.sink]) if self.profile else None
             check_sink(self.sink, self.source, CONTAINERS, overwrite=self.overwrite)
             encoding = choose_encoding(self.sink.suffix.lower(), source.facts, self.encoding)
             work = Work(self.sink, self._identity(source, encoding), resume=self.resume, overwrite=self.overwrite)
@@ -83,7 +82,7 @@ class Job:
                 raise
             expected = source.expected_frames
             tell = (lambda done: progress(done, expected)) if progress else None
-            return run(source, frame_filter, sink, work, tell=tell, on_stop=self.on_stop, profile=self.profile)
+            return run(source, frame_filter, sink, work, tell=tell, on_stop=self.on_stop, trace=trace)
 
     def _identity(self, source: VideoSource, encoding: Encoding) -> dict[str, str]:
         """What must be the same for a job to be gone on with, by names that a person knows."""

@@ -6,9 +6,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any, Literal
 
+from exdnet_plugin.errors import MediaError
 from exdnet_plugin.frame_filter import FrameFilter, State
 from exdnet_plugin.media.fields import split, woven
 from exdnet_plugin.media.frames import frame_from_planes, frame_planes
@@ -18,6 +18,7 @@ from exdnet_plugin.media.timing import Shown, at_constant_rate, at_own_times
 from exdnet_plugin.pipeline.prefetch import prefetch
 from exdnet_plugin.pipeline.segments import SEGMENT, Finished, Segments
 from exdnet_plugin.pipeline.stages import StageClock
+from exdnet_plugin.pipeline.trace import Trace
 from exdnet_plugin.pipeline.work import Work, read_frame
 from exdnet_plugin.report import Report
 
@@ -36,7 +37,7 @@ def run(
     *,
     tell: Tell | None = None,
     on_stop: OnStop = "keep",
-    profile: Path | None = None,
+    trace: Trace | None = None,
 ) -> Report:
     """Run a whole file, or what is left of it; the sink gets its name when all went well.
 
@@ -45,13 +46,13 @@ def run(
         tell: told the number of frames done, after each.
         on_stop: what becomes of an unfinished job: `keep` its work to be resumed, write a playable `partial` file
             under a name that says so, or `discard` it.
-        profile: where a trace of the stages is written.
+        trace: gets what each stage did when, and is written at the end.
 
     Raises:
         MediaError: the sink cannot be written.
         Whatever a processor raises, as it is.
     """
-    clock, started = StageClock("decode", "filter", "encode", "write", keep=profile is not None), time.perf_counter()
+    clock, started = StageClock("decode", "filter", "encode", "write", trace=trace), time.perf_counter()
     progress = work.progress
     report = Report(frames=progress.encoded, resumed=progress.frames, sink=sink.path)
     finished = finishing = False
@@ -78,9 +79,17 @@ def run(
         report.wall = time.perf_counter() - started
         report.notes = [*source.notes, *frame_filter.notes, *sink.notes]
         frame_filter.close(report)
-        if profile and clock.trace:
-            clock.trace.write(profile)
+        if trace:
+            _write_trace(trace, report)
     return report
+
+
+def _write_trace(trace: Trace, report: Report) -> None:
+    """The video is done, or its error is on its way: a trace that cannot be written is a note."""
+    try:
+        trace.write()
+    except MediaError as error:
+        report.notes.append(f"the profile: {error}")
 
 
 def _stages(

@@ -17,12 +17,12 @@ class StageClock:
 
     Args:
         names: of the stages.
-        keep: remember each item's times, in `trace`.
+        trace: gets each item's times, too.
     """
 
-    def __init__(self, *names: str, keep: bool = False) -> None:
+    def __init__(self, *names: str, trace: Trace | None = None) -> None:
         self.seconds: dict[str, float] = dict.fromkeys(names, 0.0)
-        self.trace = Trace() if keep else None
+        self.trace = trace
 
     def _remember(self, what: str, start: float) -> None:
         if self.trace:

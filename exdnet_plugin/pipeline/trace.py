@@ -6,24 +6,39 @@ import json
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 
-from exdnet_plugin.whole_file import whole_file
+from exdnet_plugin.whole_file import check_writable, whole_file
 
-KEPT = 300_000  # events, the latest: a live stream runs for weeks
+LIVE = 300_000  # events that are kept of a live stream, the latest: it runs for weeks
 
 
 class Trace:
-    """Spans of time by name and thread. Any thread adds to it."""
+    """Spans of time by name and thread. Any thread adds to it.
 
-    def __init__(self) -> None:
-        self._events: deque[tuple[str, str, float, float]] = deque(maxlen=KEPT)
+    Args:
+        path: where it is written.
+        beside: files that it must not replace: sources and sinks.
+        kept: how many spans, the latest; None for all.
+
+    Raises:
+        ValueError: the path is one of these files.
+        MediaError: nothing can be written there.
+    """
+
+    def __init__(self, path: Path, beside: Iterable[Path] = (), kept: int | None = None) -> None:
+        if path.resolve() in {other.resolve() for other in beside}:
+            raise ValueError(f"profile {path} is the name of a source or a sink; give it another name")
+        check_writable(path)
+        self._path = path
+        self._events: deque[tuple[str, str, float, float]] = deque(maxlen=kept)
 
     def add(self, what: str, start: float, end: float | None = None) -> None:
         """A span on this thread, by `time.perf_counter`, up to now if no end is given."""
         self._events.append((what, threading.current_thread().name, start, end or time.perf_counter()))
 
-    def write(self, path: Path) -> None:
+    def write(self) -> None:
         """Write Chrome's trace events (JSON), which ui.perfetto.dev and chrome://tracing open.
 
         Raises:
@@ -39,5 +54,5 @@ class Trace:
         for what, thread, start, end in kept:
             times = {"ts": round((start - begin) * 1e6, 1), "dur": round((end - start) * 1e6, 1)}
             events.append({"ph": "X", "pid": 1, "tid": threads[thread], "name": what, **times})
-        with whole_file(path) as hidden:
+        with whole_file(self._path) as hidden:
             hidden.write_text(json.dumps({"traceEvents": events}))

@@ -110,7 +110,9 @@ class BatchSource:
         if partners and twins_fit and rng.random() < self.twin_share:
             indices.append(partners[int(rng.integers(len(partners)))])
         changes = int(rng.integers(1 << 31))
-        return [
-            make_whole(*self.pairs[one], np.random.default_rng(changes), self.size, self.mix)  # twins change alike
-            for one in indices
-        ]
+        return [self._twin(one, changes, position) for position, one in enumerate(indices)]
+
+    def _twin(self, index: int, changes: int, position: int) -> Whole:
+        """Twins change alike, but for their noise."""
+        rng, noise = np.random.default_rng(changes), np.random.default_rng([changes, position])
+        return make_whole(*self.pairs[index], rng, self.size, self.mix, noise=noise)

@@ -43,6 +43,9 @@ def _rows(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Lines of losses and of validations by step: of a step that was run again after a kill, the last."""
     losses, found = dict[int, dict[str, Any]](), dict[int, dict[str, Any]]()
     for line in path.read_text().splitlines():
-        row = json.loads(line)
+        try:
+            row = json.loads(line)
+        except ValueError:  # torn by a power cut or a full disk
+            continue
         (found if "validation" in row else losses)[row["step"]] = row
     return [losses[step] for step in sorted(losses)], [found[step] for step in sorted(found)]

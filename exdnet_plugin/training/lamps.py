@@ -48,7 +48,7 @@ def add_black(dark: Image, bright: Image, rng: Generator) -> None:
             cv2.rectangle(image, corner, (corner[0] + side[0], corner[1] + side[1]), (0, 0, 0), -1)
         return
     axis = int(rng.integers(2))
-    thickness = int(rng.uniform(0.04, 0.2) * dark.shape[axis])
+    thickness = max(1, int(rng.uniform(0.04, 0.2) * dark.shape[axis]))
     for image in (dark, bright):
         view = np.swapaxes(image, 0, axis)
         view[:thickness] = 0

@@ -22,14 +22,17 @@ def restyle(image: Image, rng: Generator) -> Image:
     return np.clip(image, 0, 1).astype(np.float32)
 
 
-def darken(image: Image, rng: Generator) -> Image:
-    """Less light: a factor in linear light, shot noise by the square root of the signal, read noise, a black point."""
+def darken(image: Image, rng: Generator, noise: Generator) -> Image:
+    """Less light: a factor in linear light, shot noise by the square root of the signal, read noise, a black point.
+
+    How much of each is drawn from `rng`, the noise itself from `noise`.
+    """
     factor = np.float32(np.exp(rng.uniform(np.log(1 / 32), np.log(1 / 2))))
     linear = _power(image, DISPLAY_GAMMA) * factor
-    noise = rng.standard_normal(image.shape, np.float32)
+    grain = noise.standard_normal(image.shape, np.float32)
     full_well = np.float32(np.exp(rng.uniform(np.log(2e3), np.log(4e4))))
     read = np.float32(np.exp(rng.uniform(np.log(1e-4), np.log(1.5e-3))))
-    linear = linear + noise * np.sqrt(linear / full_well + read**2)
+    linear = linear + grain * np.sqrt(linear / full_well + read**2)
     return _power(np.clip(linear, 0, 1), 1 / DISPLAY_GAMMA)
 
 

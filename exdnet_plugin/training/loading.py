@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Protocol, overload
 
 from torch.utils.data import DataLoader, Dataset
 
-from exdnet_plugin.pairs import Pair, Picture
+from exdnet_plugin.pairs import Pair, Picture, find_pictures, read_picture
 from exdnet_plugin.pipeline.prefetch import prefetch
 from exdnet_plugin.training.batches import Batch
 
@@ -54,12 +55,27 @@ class LoadedPairs(Sequence[Loaded]):
 
 def _read(pair: Pair, smallest: int) -> Loaded:
     low, high = pair.load()
-    if min(low.shape[:2]) < smallest:
-        raise ValueError(
-            f"{pair.low} is {low.shape[1]}x{low.shape[0]}, smaller than a crop of {smallest} pixels; give a smaller "
-            "--size, or remove the pair"
-        )
+    _check_size(pair.low, low, smallest)
     return low, high
+
+
+def load_bright(folder: Path, smallest: int) -> list[Picture]:
+    """The pictures of a folder; ValueError when it holds none, or one that is unreadable or smaller than a crop."""
+    paths = find_pictures(folder)
+    if not paths:
+        raise ValueError(f"{folder} holds no pictures; give well-lit ones, or leave out --bright")
+    pictures = [read_picture(path) for path in paths]
+    for path, picture in zip(paths, pictures, strict=True):
+        _check_size(path, picture, smallest)
+    return pictures
+
+
+def _check_size(path: Path, picture: Picture, smallest: int) -> None:
+    height, width = picture.shape[:2]
+    if min(height, width) < smallest:
+        raise ValueError(
+            f"{path} is {width}x{height}, smaller than a crop of {smallest} pixels; give a smaller --size, or remove it"
+        )
 
 
 class Source(Protocol):
@@ -86,7 +102,7 @@ class _Steps(Dataset[Batch]):
         self._source, self._first, self._last = source, first, last
 
     def __len__(self) -> int:
-        return self._last - self._first
+        return max(self._last - self._first, 0)
 
     def __getitem__(self, index: int) -> Batch:
         return self._source.at(self._first + index)

@@ -46,6 +46,7 @@ class Trainer:
 
     Raises:
         CheckpointError: the folder's checkpoint cannot be read.
+        ValueError: it is of another recipe.
     """
 
     def __init__(
@@ -83,10 +84,12 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
             self._objective.restore(state.get("objective", {}))
             self.step, self.best = state["step"], state["best"]
+            was = state["recipe"]
         except Exception as error:
             raise CheckpointError(
                 f"{path} cannot be gone on from: {' '.join(str(error).split())[:200]}. Give another --run, or remove it"
             ) from error
+        self.recipe.check_same(was)
 
     def run(self, batches: Batches, validate: Validate, report: Report) -> None:
         """Train from the current step to the recipe's last.
@@ -122,16 +125,20 @@ class Trainer:
         self.network.global_net.conv_large.eval()
         loss, terms = self._losses(batch.to(self.device))
         if not torch.isfinite(loss):
-            raise TrainingStoppedError(
-                f"loss is {float(loss.detach())} at step {self.step}; {self.folder / CHECKPOINT} holds the last good "
-                "step. Lower the learning rate and start again: it goes on from there"
-            )
+            raise TrainingStoppedError(self._how_it_stopped(float(loss.detach())))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimizer.step()
         self._update_average()
         return {"loss": loss.detach(), **{name: term.detach() for name, term in terms.items()}}
+
+    def _how_it_stopped(self, loss: float) -> str:
+        path = self.folder / CHECKPOINT
+        kept = (
+            f"{path} holds the last good step, and it goes on from there" if path.exists() else "nothing was saved yet"
+        )
+        return f"loss is {loss} at step {self.step}; {kept}. Lower the learning rate and start again"
 
     def _losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         constants, whole = self.recipe.constants, None

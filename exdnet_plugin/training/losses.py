@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ CHROMA_WINDOW = 9  # pixels: noise in the ground truth does not count as colour
 
 @dataclass(frozen=True)
 class LossWeights:
-    """What each term counts; what counts 0 is not computed.
+    """What each term counts.
 
     `whole`: L1 of the whole picture, which only the global branch learns from. `consistency`: L1 between results of one
     still view. `adversarial` needs a discriminator, `perceptual` and `style` a VGG file: see `objective`.
@@ -125,8 +125,3 @@ def terms_of(compared: Compared, weights: LossWeights) -> dict[str, Tensor]:
 def weighted(terms: dict[str, Tensor], weights: LossWeights) -> Tensor:
     """Their sum, each as much as it counts."""
     return torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
-
-
-def loss_names() -> tuple[str, ...]:
-    """Every term's name."""
-    return tuple(field.name for field in fields(LossWeights))

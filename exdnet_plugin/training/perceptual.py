@@ -61,6 +61,8 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path} cannot be read as a VGG: {type(error).__name__}. Give torchvision's vgg16 or vgg19 .pth file"
         ) from error
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path} holds {type(state).__name__}, no state dict. Give torchvision's vgg16 or vgg19")
     return {str(name): value for name, value in state.items() if re.fullmatch(r"features\.\d+\.(weight|bias)", name)}
 
 
@@ -71,6 +73,10 @@ def _convolution(path: Path, state: dict[str, Tensor], index: int) -> nn.Conv2d:
         raise CheckpointError(
             f"{path} is no VGG-16 or VGG-19: {missing} is missing. Give torchvision's vgg16 or vgg19 .pth file"
         ) from None
+    if weight.dim() != 4 or weight.shape[2:] != (3, 3) or bias.shape != weight.shape[:1]:
+        raise CheckpointError(
+            f"{path}: features.{index} is {tuple(weight.shape)}, no 3x3 convolution. Give torchvision's vgg16 or vgg19"
+        )
     convolution = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
     convolution.load_state_dict({"weight": weight, "bias": bias})
     return convolution

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from exdnet_plugin.exdnet.exposures import LOL_CONSTANTS, RELLISUR_CONSTANTS, ExposureConstants
 from exdnet_plugin.training.losses import LossWeights
 from exdnet_plugin.training.samples import SampleMix
 
+# What a run that goes on cannot change without being another one.
+_LASTING = ("batch", "size", "crops", "seed", "exposures", "mix", "losses")
 CONSTANTS = {"lol": LOL_CONSTANTS, "rellisur": RELLISUR_CONSTANTS}
 
 
@@ -18,7 +22,7 @@ class Recipe:
 
     steps: int = 12000
     batch: int = 8
-    size: int = 112
+    size: int = 96
     learning_rate: float = 5e-4
     final_learning_rate: float = 1e-5
     warmup: int = 200
@@ -30,8 +34,16 @@ class Recipe:
     mix: SampleMix = field(default_factory=SampleMix)
     losses: LossWeights = field(default_factory=LossWeights)
     checkpoint_every: int = 200
-    validate_every: int = 1000
+    validate_every: int = 500
     log_every: int = 50
+
+    def check_same(self, was: Mapping[str, Any]) -> None:
+        """ValueError when a run that goes on was another one; how long it is and what it reports may change."""
+        now = asdict(self)
+        other = [name for name in _LASTING if name in was and was[name] != now[name]]
+        if other:
+            values = ", ".join(f"{name} {was[name]} instead of {now[name]}" for name in other)
+            raise ValueError(f"the run that is there was started with {values}; give the same, or another --run")
 
     @property
     def constants(self) -> ExposureConstants:

@@ -70,6 +70,11 @@ def split(data: DataSet, hold_out: str) -> tuple[list[Pair], list[Pair]]:
         held = {group[0] for group in several[:: max(len(several) // 16, 1)][:16]}
         training = [pair for pair in data.pairs if pair.name not in held]
         unseen = [pair for pair in data.pairs if pair.name in held]
+        if not held:
+            raise ValueError(
+                "--hold-out pictures needs viewpoints with several pictures, as viewpoint_groups.json tells them, and "
+                "there are none; take --hold-out views"
+            )
     if not training or not unseen:
         raise ValueError(
             f"{len(data.pairs)} pairs are too few to hold some out for validation; give at least two viewpoints"

@@ -62,10 +62,26 @@ class Sample:
 
 
 def make_whole(
-    low: Picture, high: Picture, rng: Generator, size: int, mix: SampleMix, *, bright_only: bool = False
+    low: Picture,
+    high: Picture,
+    rng: Generator,
+    size: int,
+    mix: SampleMix,
+    *,
+    bright_only: bool = False,
+    noise: Generator | None = None,
 ) -> Whole:
-    """One made-up picture, `size` pixels high and wide or more; `bright_only`: well lit, without a dark partner."""
-    dark, bright = make_pair(low, high, rng, mix, bright_only=bright_only)
+    """One made-up picture, `size` pixels high and wide or more.
+
+    Args:
+        low, high: the pair.
+        rng: what is changed, and how much.
+        size: no side becomes smaller.
+        mix: how often each change is made.
+        bright_only: the picture is well lit and has no dark partner.
+        noise: where noise is drawn from, by default from `rng`.
+    """
+    dark, bright = make_pair(low, high, rng, mix, bright_only=bright_only, noise=noise)
     if rng.random() < mix.rescaling:
         dark, bright = _shrink(dark, bright, rng, size)
     if rng.random() < mix.compression:
@@ -77,10 +93,16 @@ def make_whole(
 
 
 def make_pair(
-    low: Picture, high: Picture, rng: Generator, mix: SampleMix, *, bright_only: bool = False
+    low: Picture,
+    high: Picture,
+    rng: Generator,
+    mix: SampleMix,
+    *,
+    bright_only: bool = False,
+    noise: Generator | None = None,
 ) -> tuple[Image, Image]:
-    """A made-up dark picture, in whole codes, and its bright one."""
-    dark, bright = _change_light(_unit(low), _unit(high), rng, mix, bright_only)
+    """A made-up dark picture, in whole codes, and its bright one. See :func:`make_whole`."""
+    dark, bright = _change_light(_unit(low), _unit(high), rng, mix, bright_only, noise or rng)
     if rng.random() < mix.white_balance:
         dark = cast(dark, rng)
     if rng.random() < mix.lamps:
@@ -102,7 +124,9 @@ def _unit(picture: Picture) -> Image:
     return picture.astype(np.float32) * np.float32(1 / 255)
 
 
-def _change_light(dark: Image, bright: Image, rng: Generator, mix: SampleMix, bright_only: bool) -> tuple[Image, Image]:
+def _change_light(
+    dark: Image, bright: Image, rng: Generator, mix: SampleMix, bright_only: bool, noise: Generator
+) -> tuple[Image, Image]:
     kind = rng.random()
     if bright_only:
         kind = rng.uniform(mix.lit_in_part, mix.lit_in_part + mix.well_lit + mix.darkened)
@@ -115,7 +139,7 @@ def _change_light(dark: Image, bright: Image, rng: Generator, mix: SampleMix, br
         return bright.copy(), bright
     if kind < mix.lit_in_part + mix.well_lit + mix.darkened:
         bright = restyle(bright, rng) if rng.random() < 0.5 else bright
-        return darken(bright, rng), bright.copy()
+        return darken(bright, rng, noise), bright.copy()
     if rng.random() < mix.gain:
         dark = np.clip(dark * np.float32(rng.uniform(0.6, 1.8)), 0, 1)
     return dark.copy(), bright.copy()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from exdnet_plugin.evaluation.metrics import PictureMetrics, compare, mean_metrics
+from exdnet_plugin.evaluation.thumbnails import evenly
 from exdnet_plugin.exdnet.checkpoint import Weights
 from exdnet_plugin.exdnet.exposures import ExposureConstants
 from exdnet_plugin.exdnet.inference import exact_inference
@@ -33,7 +34,7 @@ class Validation:
         folder: Path | None = None,
     ) -> None:
         self._pairs, self._constants, self._device, self._folder = pairs, constants, device, folder
-        self._shown = set(range(0, len(pairs), max(len(pairs) // _ROWS, 1)))
+        self._shown = set(evenly(range(len(pairs)), _ROWS))
 
     @torch.no_grad()
     def __call__(self, network: ExdNet) -> dict[str, float]:

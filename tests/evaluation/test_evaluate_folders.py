@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from conftest import dark_frames, scene
 
+from exdnet_plugin.data_sets import open_data_set
+from exdnet_plugin.training.runs import split
+
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -110,3 +113,21 @@ def test_options_that_do_not_fit_are_refused(exdnet: Run, pairs: Path, options: 
 def test_tiny_pictures_are_refused_by_name(exdnet: Run, pairs: Path) -> None:
     cv2.imwrite(str(pairs / "low" / "0.png"), np.zeros((2, 12, 3), np.uint8))
     refused(exdnet("evaluate", pairs / "low", "--chain", "null"), "0.png is 12x2")
+
+
+def test_validation_is_what_training_holds_out_wherever_the_folders_lie(exdnet: Run, pairs: Path) -> None:
+    """LOL as it is given out has its folders one further down than what tells its groups."""
+    root = pairs / "root"
+    (root / "our485").mkdir(parents=True)
+    for side in ("low", "high"):
+        (pairs / side).rename(root / "our485" / side)
+    (root / "viewpoint_groups.json").write_text(json.dumps([["0"], ["1", "2"]]))
+    held_out = {pair.name for pair in split(open_data_set(root), "views")[1]}
+    out = exdnet("evaluate", root / "our485/low", root / "our485/high", "--validation", "--json")[1]
+    assert {row["name"] for row in json.loads(out)["rows"]} == held_out
+
+
+def test_equal_pictures_leave_json_that_every_reader_takes(exdnet: Run, pairs: Path) -> None:
+    out = exdnet("evaluate", pairs / "high", pairs / "high", "--chain", "null", "--json")[1]
+    assert "Infinity" not in out
+    assert json.loads(out)["mean"]["psnr"] is None

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from conftest import MakeClip
 
-from exdnet_plugin import enhance_video
+from exdnet_plugin import MediaError, enhance_video
 from exdnet_plugin.pipeline.prefetch import prefetch
 from exdnet_plugin.pipeline.stages import StageClock
+from exdnet_plugin.pipeline.trace import Trace
 
 
 def workers() -> list[threading.Thread]:
@@ -107,3 +108,24 @@ def test_a_trace_tells_what_each_stage_did_and_waited_for(make_clip: MakeClip, t
         waiting = sum(e["dur"] for e in events if e["name"] == f"{stage} waits")
         assert (busy - waiting) / 1e6 == pytest.approx(report.seconds[stage], abs=0.01)
     assert len({event["tid"] for event in events}) == 3, "decode, filter and encode have threads of their own"
+
+
+@pytest.mark.parametrize("taken", ["in.mp4", "out.mkv"])
+def test_a_trace_never_replaces_the_source_or_the_sink(make_clip: MakeClip, tmp_path: Path, taken: str) -> None:
+    source = make_clip("in.mp4")
+    before = source.read_bytes()
+    with pytest.raises(ValueError, match="is the name of a source or a sink"):
+        enhance_video(source, tmp_path / "out.mkv", chain="null", profile=source.parent / taken)
+    assert source.read_bytes() == before
+
+
+def test_a_trace_that_cannot_be_written_at_the_end_is_a_note(
+    make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Trace) -> None:
+        raise MediaError("trace.json cannot be written: No space left on device")
+
+    monkeypatch.setattr(Trace, "write", full)
+    report = enhance_video(make_clip("in.mp4"), tmp_path / "out.mkv", chain="null", profile=tmp_path / "trace.json")
+    assert any("the profile: trace.json cannot be written" in note for note in report.notes)
+    assert (tmp_path / "out.mkv").exists()

@@ -14,7 +14,7 @@ from exdnet_plugin.exdnet.exposures import LOL_CONSTANTS, exposure_range
 from exdnet_plugin.exdnet.inference import exact_inference
 from exdnet_plugin.training.adversarial import Discriminator
 from exdnet_plugin.training.forward import whole_matrices
-from exdnet_plugin.training.losses import TERMS, Compared, LossWeights, loss_names
+from exdnet_plugin.training.losses import TERMS, Compared, LossWeights
 from exdnet_plugin.training.objective import Objective
 from exdnet_plugin.training.samples import Whole
 
@@ -35,7 +35,7 @@ def test_a_perfect_result_costs_nothing(name: str) -> None:
 
 
 def test_every_loss_has_a_term_or_a_helper() -> None:
-    assert set(loss_names()) - TERMS.keys() == {"whole", "adversarial", "perceptual", "style"}
+    assert set(vars(LossWeights())) - TERMS.keys() == {"whole", "adversarial", "perceptual", "style"}
 
 
 def test_grey_costs_colour_and_noise_costs_variation() -> None:

@@ -20,7 +20,6 @@ from exdnet_plugin import whole_file
 from exdnet_plugin.exdnet.checkpoint import load_weights
 from exdnet_plugin.exdnet.exposures import RELLISUR_CONSTANTS
 from exdnet_plugin.training import loop
-from exdnet_plugin.training.loop import TrainingStoppedError
 
 Run = Callable[..., tuple[int, str, str]]
 SMALL = ["--batch", "2", "--size", "32"]
@@ -76,6 +75,30 @@ def test_without_matplotlib_there_is_no_curve_and_one_line_says_so(
     assert error.count("no curve.png") == 1
 
 
+def test_a_torn_line_of_metrics_does_not_end_a_run(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
+    options = ["train", pairs, "--run", tmp_path, *SMALL, "--validate-every", 2, "--steps"]
+    assert exdnet(*options, 2)[0] == 0
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 3, "los\n')
+    assert exdnet(*options, 4)[0] == 0
+
+
+def test_a_run_does_not_go_on_as_another_one(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
+    options = ["train", pairs, "--run", tmp_path, "--size", 32, "--steps", 3]
+    assert exdnet(*options, "--batch", 2)[0] == 0
+    refused(exdnet(*options, "--batch", 3), "started with batch 2 instead of 3", "another --run")
+    refused(exdnet(*options, "--batch", 2, "--exposures", "rellisur"), "started with exposures lol instead of rellisur")
+    code, out, _ = exdnet(*options, "--batch", 2, "--from", "default")
+    assert code == 0
+    assert "--from default is where it started" in out
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked where there is fork")
+def test_small_frames_are_learnt_with_processes_too(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
+    options = ["--small", "default", "--from", "default", "--batch", 2, "--steps", 2, "--workers", 1]
+    assert exdnet("train", pairs, "--run", tmp_path, *options)[0] == 0
+
+
 def test_processes_make_the_same_batches_as_a_thread(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
     for name, workers in {"thread": 0, "processes": 2}.items():
         options = [*SMALL, "--steps", "5", "--workers", workers]
@@ -95,6 +118,7 @@ def test_the_papers_losses_run_and_the_discriminator_goes_on(exdnet: Run, pairs:
     assert weights.constants == RELLISUR_CONSTANTS
     state = torch.load(tmp_path / "halves/checkpoint.pth", weights_only=True)
     assert state["objective"]["network"]
+    assert (tmp_path / "whole/last.safetensors").read_bytes() == (tmp_path / "halves/last.safetensors").read_bytes()
     code, _, error = exdnet("train", pairs, "--run", tmp_path / "no", *options[:2], *SMALL, "--steps", 1)
     assert code == 0
     assert "perceptual and style losses are left out" in error
@@ -122,7 +146,6 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(
     )
     refused(exdnet(*options, 8), "loss is nan at step 4", "checkpoint.pth holds the last good step")
     assert (tmp_path / "checkpoint.pth").read_bytes() == good
-    assert issubclass(TrainingStoppedError, Exception)
 
 
 def test_a_full_disk_ends_the_run_and_the_checkpoint_stays_whole(
@@ -146,6 +169,15 @@ def test_training_refuses_what_it_cannot_use(exdnet: Run, pairs: Path, tmp_path:
     refused(exdnet("train"), "give DATA, or both --low and --high")
     refused(exdnet("train", tmp_path), "has no paired folders")
     refused(exdnet("train", pairs, *run[:-1], "65"), "0.png is 96x64, smaller than a crop of 65 pixels", "--size")
+    refused(exdnet("train", pairs, *run, "--vgg", tmp_path / "vgg.pth"), "is for the paper's losses")
+    refused(exdnet("train", pairs, *run, "--small", "default", "--bright", pairs / "high"), "is not for --small")
+    refused(exdnet("train", pairs, *run, "--hold-out", "pictures"), "take --hold-out views")
+    refused(exdnet("train", pairs, *run, "--bright", tmp_path), "holds no pictures")
+    cv2.imwrite(str(tmp_path / "small.png"), np.zeros((20, 20, 3), np.uint8))
+    refused(exdnet("train", pairs, *run, "--bright", tmp_path), "small.png is 20x20, smaller than a crop of 32")
+    torch.save([1], tmp_path / "list.pth")
+    paper = [*run, "--losses", "paper", "--vgg"]
+    refused(exdnet("train", pairs, *paper, tmp_path / "list.pth"), "holds list, no state dict")
     (tmp_path / "vgg.pth").write_text("no VGG")
     refused(exdnet("train", pairs, *run, "--losses", "paper", "--vgg", tmp_path / "vgg.pth"), "cannot be read as a VGG")
     (tmp_path / "broken").mkdir()
