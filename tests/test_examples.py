@@ -108,7 +108,10 @@ def test_the_opencv_filter_in_realtime_gives_bgr_as_the_rgb_filter_does() -> Non
     results = enhanced(FakeCapture([np.ascontiguousarray(f[:, :, ::-1]) for f in frames]), quality="realtime")
     with open_filter(StreamInfo(53, 37, "rgb24"), quality="realtime") as bright:
         for index, (frame, result) in enumerate(zip(frames, results, strict=True)):
-            assert np.array_equal(result[:, :, ::-1], bright([frame], index * 0.04)[0])
+            # Sums over channels in another order: what lies between two codes may round to the other one.
+            difference = np.abs(result[:, :, ::-1].astype(int) - bright([frame], index * 0.04)[0])
+            assert difference.max() <= 1
+            assert (difference > 0).mean() < 0.002
             assert result.mean() > frame.mean() + 30
 
 
