@@ -45,7 +45,7 @@ def test_the_default_chain_brightens_and_stays_steady(exdnet: Run, clip: Path) -
 
 
 def test_frame_by_frame_flickers_more_than_smoothed(exdnet: Run, make_clip: MakeClip) -> None:
-    frames = [np.rint(frame.permute(1, 2, 0).numpy() * 255).astype(np.uint8) for frame in generated(8, (320, 180))]
+    frames = [np.rint(frame.permute(1, 2, 0).numpy() * 255).astype(np.uint8) for frame in generated(16, (320, 180))]
     clip = make_clip("still.mkv", frames=frames, **LOSSLESS)
     each = found(exdnet("evaluate", clip, "--json", "--chain", "exdnet=smoothing=0"))
     smoothed = found(exdnet("evaluate", clip, "--json"))
