@@ -16,7 +16,7 @@ from exdnet_plugin.api import enhance_image
 from exdnet_plugin.data_sets import open_data_set
 from exdnet_plugin.devices import resolve_device
 from exdnet_plugin.evaluation.exposure import LUMA
-from exdnet_plugin.evaluation.metrics import psnr
+from exdnet_plugin.evaluation.metrics import psnr, unit
 from exdnet_plugin.exdnet.checkpoint import DEFAULT, SMALL, load_weights
 from exdnet_plugin.exdnet.inference import exact_inference
 from exdnet_plugin.pairs import Picture, split_by_group
@@ -121,7 +121,7 @@ def quarter(pairs: Pairs, weights: str, device: str) -> dict[str, float]:
     found = {}
     for name in (weights, SMALL) if weights == DEFAULT else (weights,):
         small = exact_inference(load_weights(name), device)
-        frames = [_unit(low).to(device) for low, _ in pairs]
+        frames = [unit(low).to(device) for low, _ in pairs]
         found[name] = _mean([psnr(small(_shrunk(frame)), _shrunk(full(frame))) for frame in frames])
     return found
 
@@ -130,12 +130,8 @@ def _shrunk(image: Tensor) -> Tensor:
     return torch.nn.functional.avg_pool2d(image, 4)
 
 
-def _unit(picture: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
-
-
 def _psnr(made: Picture, truth: Picture) -> float:
-    return psnr(_unit(made), _unit(truth))
+    return psnr(unit(made), unit(truth))
 
 
 def _mean(values: Sequence[float] | NDArray[np.float64]) -> float:

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
 from exdnet_plugin.api import enhance_image
 from exdnet_plugin.chain import make_chain
 from exdnet_plugin.evaluation.exposure import SMALLEST, describe
-from exdnet_plugin.evaluation.metrics import compare
+from exdnet_plugin.evaluation.metrics import compare, unit
 from exdnet_plugin.evaluation.results import PAIR_COLUMNS, PICTURE_COLUMNS, Evaluated, rounded
 from exdnet_plugin.pairs import PICTURE_SUFFIXES, Pair, Picture, find_pictures, read_picture
 from exdnet_plugin.plugins import default_plugins
@@ -30,7 +25,7 @@ def evaluate_pairs(pairs: Sequence[Pair], *, chain: str = "exdnet", device: str 
         low, high = pair.load()
         _large_enough(low, pair.low)
         result = enhance_image(low, chain=processors, device=device)
-        metrics = compare(_unit(result), _unit(high))
+        metrics = compare(unit(result), unit(high))
         row = {"name": pair.name, **rounded(metrics._asdict(), PAIR_COLUMNS)}
         yield Evaluated(row, {"before": low, "after": result, "truth": high})
 
@@ -56,7 +51,7 @@ def evaluate_pictures(paths: Sequence[Path], *, chain: str = "exdnet", device: s
         before = _large_enough(read_picture(path), path)
         after = enhance_image(before, chain=processors, device=device)
         sides = {"before": before, "after": after}
-        found = {side: rounded(describe(_unit(picture))._asdict(), PICTURE_COLUMNS) for side, picture in sides.items()}
+        found = {side: rounded(describe(unit(picture))._asdict(), PICTURE_COLUMNS) for side, picture in sides.items()}
         yield Evaluated({"name": path.name, **found}, sides)
 
 
@@ -65,7 +60,3 @@ def _large_enough(picture: Picture, path: Path) -> Picture:
     if min(height, width) < SMALLEST:
         raise ValueError(f"{path} is {width}x{height}: at least {SMALLEST}x{SMALLEST} is needed; take it out")
     return picture
-
-
-def _unit(image: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255

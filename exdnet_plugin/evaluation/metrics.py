@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from exdnet_plugin.evaluation.color_difference import ciede2000
+from exdnet_plugin.pairs import Picture
 
 SSIM_WINDOW = 11
 
@@ -24,6 +25,11 @@ class PictureMetrics(NamedTuple):
     ssim: float
     chroma_ratio: float
     delta_e: float
+
+
+def unit(picture: Picture) -> Tensor:
+    """An 8-bit picture, (H, W, 3), as metrics take it: (1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
 
 
 def psnr(image: Tensor, truth: Tensor) -> float:

@@ -16,7 +16,7 @@ from torch import Tensor
 from exdnet_plugin.exdnet.checkpoint import Weights
 from exdnet_plugin.exdnet.exposures import ExposureConstants
 from exdnet_plugin.exdnet.folded import before_calibration, fold
-from exdnet_plugin.exdnet.inference import exact_inference
+from exdnet_plugin.exdnet.inference import calibration_matrix, exact_inference
 from exdnet_plugin.exdnet.network import ExdNet, apply_matrix, drop_path
 from exdnet_plugin.training.samples import Whole
 
@@ -32,12 +32,6 @@ def local_part(network: ExdNet, frames: Tensor, ranges: Tensor, constants: Expos
     return before_calibration(fold(network, constants), frames, ranges, residual=residual)
 
 
-def own_matrix(network: ExdNet, before: Tensor) -> Tensor:
-    """The calibration matrix of frames that are whole pictures: (N, 3, 3)."""
-    matrix: Tensor = network.global_net(F.avg_pool2d(before, 2))
-    return matrix
-
-
 def whole_matrices(
     network: ExdNet, wholes: Sequence[Whole], constants: ExposureConstants, device: str
 ) -> tuple[Tensor, Tensor]:
@@ -49,7 +43,7 @@ def whole_matrices(
     matrices, errors = [], []
     for whole in wholes:
         before = inference.before_calibration(whole.dark[None], whole.range[None]).clone()
-        matrix = own_matrix(network, before)
+        matrix = calibration_matrix(network.global_net, before)
         some = before[:, :, ::WHOLE_STRIDE, ::WHOLE_STRIDE]
         errors.append(F.l1_loss(apply_matrix(matrix, some), whole.bright[None, :, ::WHOLE_STRIDE, ::WHOLE_STRIDE]))
         matrices.append(matrix)

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from exdnet_plugin.errors import CheckpointError, ExdnetError
 from exdnet_plugin.exdnet.checkpoint import weights_bytes
+from exdnet_plugin.exdnet.inference import calibration_matrix
 from exdnet_plugin.exdnet.network import ExdNet, apply_matrix
 from exdnet_plugin.training.batches import Batch
-from exdnet_plugin.training.forward import local_part, own_matrix, whole_matrices
+from exdnet_plugin.training.forward import local_part, whole_matrices
 from exdnet_plugin.training.losses import Compared
 from exdnet_plugin.training.objective import Objective
 from exdnet_plugin.training.recipe import Recipe
@@ -149,7 +150,7 @@ class Trainer:
             matrices, whole = whole_matrices(self.network, batch.wholes, constants, self.device)
             matrix = matrices[batch.owner]
         else:
-            matrix = own_matrix(self.network, before)
+            matrix = calibration_matrix(self.network.global_net, before)
         compared = Compared(apply_matrix(matrix, before), batch.targets, batch.frames, batch.twins)
         return self._objective(compared, whole)
 

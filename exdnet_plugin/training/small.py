@@ -16,11 +16,11 @@ from torch import Tensor
 
 from exdnet_plugin.evaluation.metrics import compare, mean_metrics
 from exdnet_plugin.exdnet.exposures import ExposureConstants, exposure_range
-from exdnet_plugin.exdnet.inference import Inference
+from exdnet_plugin.exdnet.inference import Inference, calibration_matrix
 from exdnet_plugin.exdnet.network import ExdNet, apply_matrix
 from exdnet_plugin.pairs import Picture
 from exdnet_plugin.training.batches import Batch
-from exdnet_plugin.training.forward import local_part, own_matrix
+from exdnet_plugin.training.forward import local_part
 from exdnet_plugin.training.light import Image
 from exdnet_plugin.training.losses import LossWeights
 from exdnet_plugin.training.samples import Sample, SampleMix, as_tensor, make_pair
@@ -96,5 +96,5 @@ def evaluate_small(
     for picture in (made[factor] for made in pictures for factor in FACTORS):
         frame, range_, target = (part[None].to(device) for part in (picture.frame, picture.range, picture.target))
         before = local_part(network, frame, range_, constants)
-        rows.append(compare(apply_matrix(own_matrix(network, before), before).clamp(0, 1), target))
+        rows.append(compare(apply_matrix(calibration_matrix(network.global_net, before), before).clamp(0, 1), target))
     return mean_metrics(rows)

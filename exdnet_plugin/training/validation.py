@@ -8,9 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 
-from exdnet_plugin.evaluation.metrics import PictureMetrics, compare, mean_metrics
+from exdnet_plugin.evaluation.metrics import PictureMetrics, compare, mean_metrics, unit
 from exdnet_plugin.evaluation.thumbnails import evenly
 from exdnet_plugin.exdnet.checkpoint import Weights
 from exdnet_plugin.exdnet.exposures import ExposureConstants
@@ -44,18 +43,14 @@ class Validation:
         rows: list[PictureMetrics] = []
         sheet = []
         for index, (low, high) in enumerate(self._pairs):
-            result = (inference(_tensor(low, self._device)) * 255).round()
-            rows.append(compare(result / 255, _tensor(high, self._device)))
+            result = (inference(unit(low).to(self._device)) * 255).round()
+            rows.append(compare(result / 255, unit(high).to(self._device)))
             if index in self._shown:
                 shown = result[0].permute(1, 2, 0).byte().cpu().numpy()
                 sheet.append(np.hstack([_small(picture) for picture in (low, shown, high)]))
         if self._folder:
             _write(self._folder / SAMPLES, sheet)
         return mean_metrics(rows)
-
-
-def _tensor(picture: Picture, device: str) -> Tensor:
-    return torch.from_numpy(picture).to(device).permute(2, 0, 1)[None].float() / 255
 
 
 def _small(picture: Picture) -> Picture:
