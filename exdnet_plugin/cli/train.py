@@ -34,7 +34,7 @@ import click
 @click.option("--validate-every", type=click.IntRange(1), default=500, show_default=True)
 @click.option("--small", metavar="WEIGHTS", help="Teach small frames what WEIGHTS give at full size: for realtime.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
-@click.option("--plain", is_flag=True, help="Pairs as they are: for a benchmark, not for real video.")
+@click.option("--plain", is_flag=True, help="Pairs as they are, one crop of each: for a benchmark, not for real video.")
 @click.option(
     "--losses", type=click.Choice(["default", "paper"]), default="default", show_default=True, help="Which to lessen."
 )
@@ -49,7 +49,7 @@ import click
     type=click.Choice(["views", "pictures"]),
     default="views",
     show_default=True,
-    help="For validation: whole viewpoints, or one picture of 16 of them (easier: others of its view are trained on).",
+    help="For validation: whole viewpoints, or one picture of 32 of them (easier: others of its view are trained on).",
 )
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that make samples.")
 @click.option("--compile", is_flag=True, help="Compile the step with torch.compile; needs a C++ compiler.")
@@ -80,9 +80,10 @@ def train(
     from exdnet_plugin.exdnet.checkpoint import load_weights
     from exdnet_plugin.training.loading import ahead, load_bright
     from exdnet_plugin.training.loop import Trainer
-    from exdnet_plugin.training.runs import full_source, small_source, split
+    from exdnet_plugin.training.remembered import Remembered
+    from exdnet_plugin.training.runs import full_source, plain_source, small_source, split
 
-    _refuse_idle(options["losses"], vgg, small, bright)
+    _refuse_idle(options, vgg, small, bright)
     keep_memory()
     pictures = _data_set(data, low, high)
     training, unseen = split(pictures, hold_out)
@@ -95,44 +96,53 @@ def train(
         f"{pictures.name}: {len(training)} pairs to train on, {len(unseen)} held out; "
         f"step {trainer.step} of {recipe.steps} in {folder}"
     )
+    remembered = None
     if small:
         source, validate = small_source(trainer, small, training, unseen)
+    elif recipe.remembered:
+        source, validate = plain_source(trainer, training, unseen)
+        remembered = Remembered(source, recipe.constants, trainer.device)
     else:
         source, validate = full_source(
             trainer, pictures, training, unseen, load_bright(bright, recipe.size) if bright else []
         )
-    trainer.run(ahead(source, workers), validate, _Told(folder))
+    trainer.run(ahead(source, workers), validate, _Told(folder), remembered)
     click.echo(
         f"done: {folder / 'best.safetensors'} holds the best weights; "
         f"use them as exdnet=weights={folder / 'best.safetensors'}"
     )
 
 
-def _refuse_idle(losses: str, vgg: Path | None, small: str | None, bright: Path | None) -> None:
+def _refuse_idle(options: dict[str, Any], vgg: Path | None, small: str | None, bright: Path | None) -> None:
     """Options that would do nothing."""
-    if vgg and losses != "paper":
+    if vgg and options["losses"] != "paper":
         raise ValueError(f"--vgg {vgg} is for the paper's losses; add --losses paper, or leave it out")
     if small and bright:
         raise ValueError(
             f"--bright {bright} is not for --small, which learns from the weights it is given; leave it out"
         )
+    if options["plain"] and bright:
+        raise ValueError(f"--bright {bright} is not for --plain, which takes pairs as they are; leave one of them out")
 
 
 def _recipe(exposures: str, options: dict[str, Any], vgg: Path | None, small: str | None) -> Any:
     from dataclasses import replace
 
-    from exdnet_plugin.training.losses import PAPER_LOSSES, LossWeights
-    from exdnet_plugin.training.recipe import Recipe
-    from exdnet_plugin.training.samples import PLAIN, SampleMix
+    from exdnet_plugin.training.losses import PAPER_LOSSES, PLAIN_LOSSES, LossWeights
+    from exdnet_plugin.training.recipe import PLAIN_RATE, PLAIN_WHOLES, Recipe
+    from exdnet_plugin.training.samples import PLAIN
     from exdnet_plugin.training.small import SMALL_LOSSES
 
     losses = PAPER_LOSSES if options.pop("losses") == "paper" else SMALL_LOSSES if small else LossWeights()
     if losses.perceptual and vgg is None:
         click.echo("the perceptual and style losses are left out: they need torchvision's VGG file, by --vgg", err=True)
         losses = replace(losses, perceptual=0, style=0)
-    mix = PLAIN if options.pop("plain") else SampleMix()
-    chosen = options.pop("exposures") or exposures
-    return Recipe(**options, exposures=chosen, mix=mix, losses=losses)
+    options["exposures"] = options["exposures"] or exposures
+    if not options.pop("plain"):
+        return Recipe(**options, losses=losses)
+    if losses == LossWeights():
+        options |= {"losses": PLAIN_LOSSES, "remembered": PLAIN_WHOLES, "global_rate": PLAIN_RATE}
+    return Recipe(**{"losses": losses, **options}, mix=PLAIN)
 
 
 def _data_set(data: Path | None, low: Path | None, high: Path | None) -> Any:

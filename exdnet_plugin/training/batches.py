@@ -17,8 +17,9 @@ from exdnet_plugin.training.samples import Sample, SampleMix, Whole, crop, make_
 class Batch:
     """Crops, and the whole pictures that they are of, which alone tell the calibration matrix.
 
-    Frames and targets (N, 3, h, w) in [0, 1], ranges (N, 2), `owner` (N,): which of `wholes` a crop is of. Without
-    wholes, the frames are whole pictures themselves. `twins` (K, 2): crops of one still view with independent noise.
+    Frames and targets (N, 3, h, w) in [0, 1], ranges (N, 2), `owner` (N,): which of `wholes`, or of the `remembered`
+    pictures' numbers, a crop is of. Without either, the frames are whole pictures themselves. `twins` (K, 2): crops of
+    one still view with independent noise.
     """
 
     frames: Tensor
@@ -27,6 +28,7 @@ class Batch:
     owner: Tensor
     twins: Tensor
     wholes: tuple[Whole, ...] = ()
+    remembered: tuple[int, ...] = ()
 
     @classmethod
     def of(
@@ -36,6 +38,7 @@ class Batch:
         wholes: Sequence[Whole] = (),
         owner: Sequence[int] = (),
         twins: Sequence[tuple[int, int]] = (),
+        remembered: Sequence[int] = (),
     ) -> Batch:
         """Samples of one size, stacked."""
         return cls(
@@ -45,6 +48,7 @@ class Batch:
             torch.tensor(owner, dtype=torch.int64),
             torch.tensor(twins, dtype=torch.int64).reshape(-1, 2),
             tuple(wholes),
+            tuple(remembered),
         )
 
     def to(self, device: str) -> Batch:
@@ -55,7 +59,7 @@ class Batch:
 
         wholes = tuple(Whole(there(w.dark), there(w.bright), there(w.range)) for w in self.wholes)
         crops = there(self.frames), there(self.ranges), there(self.targets)
-        return Batch(*crops, there(self.owner), there(self.twins), wholes)
+        return Batch(*crops, there(self.owner), there(self.twins), wholes, self.remembered)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import Tensor
 from exdnet_plugin.exdnet.checkpoint import Weights
 from exdnet_plugin.exdnet.exposures import ExposureConstants
 from exdnet_plugin.exdnet.folded import before_calibration, fold
-from exdnet_plugin.exdnet.inference import calibration_matrix, exact_inference
+from exdnet_plugin.exdnet.inference import Inference, calibration_matrix, exact_inference
 from exdnet_plugin.exdnet.network import ExdNet, apply_matrix, drop_path
 from exdnet_plugin.training.samples import Whole
 
@@ -32,6 +32,11 @@ def local_part(network: ExdNet, frames: Tensor, ranges: Tensor, constants: Expos
     return before_calibration(fold(network, constants), frames, ranges, residual=residual)
 
 
+def inference_of(network: ExdNet, constants: ExposureConstants, device: str) -> Inference:
+    """The inference form of a network as it is now, in float32 on every device, so that runs compare."""
+    return exact_inference(Weights(network.state_dict(), constants, ""), device, dtype=torch.float32)
+
+
 def whole_matrices(
     network: ExdNet, wholes: Sequence[Whole], constants: ExposureConstants, device: str
 ) -> tuple[Tensor, Tensor]:
@@ -39,7 +44,7 @@ def whole_matrices(
 
     Gradients flow to the global branch alone.
     """
-    inference = exact_inference(Weights(network.state_dict(), constants, ""), device, dtype=torch.float32)
+    inference = inference_of(network, constants, device)
     matrices, errors = [], []
     for whole in wholes:
         before = inference.before_calibration(whole.dark[None], whole.range[None]).clone()

@@ -11,6 +11,12 @@ Image = NDArray[np.float32]  # (H, W, 3) RGB in [0, 1]
 DISPLAY_GAMMA = 2.2
 
 
+def in_codes(image: Image) -> Image:
+    """Rounded to whole 8-bit codes, as files have them."""
+    codes = np.round(np.clip(image, 0, 1) * np.float32(255))
+    return np.asarray(codes / np.float32(255), np.float32)
+
+
 def restyle(image: Image, rng: Generator) -> Image:
     """Another well-lit look: contrast, gamma, saturation. LOL's own bright pictures are of one camera and house."""
     lo, hi = np.percentile(image[::8, ::8], [0.5, 99.5])

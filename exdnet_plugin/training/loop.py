@@ -23,6 +23,7 @@ from exdnet_plugin.training.forward import local_part, whole_matrices
 from exdnet_plugin.training.losses import Compared
 from exdnet_plugin.training.objective import Objective
 from exdnet_plugin.training.recipe import Recipe
+from exdnet_plugin.training.remembered import Remembered
 from exdnet_plugin.whole_file import whole_file
 
 CHECKPOINT = "checkpoint.pth"
@@ -68,7 +69,7 @@ class Trainer:
             self.network.load_state_dict(initial)
         self.average = ExdNet().to(device).eval()
         self.average.load_state_dict(self.network.state_dict())
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99))
+        self.optimizer = torch.optim.Adam(_groups(self.network, recipe), betas=(0.9, 0.99))
         self._objective = Objective(recipe.losses, device, vgg)
         self.step, self.best = 0, -math.inf
         if (folder / CHECKPOINT).exists():
@@ -92,13 +93,14 @@ class Trainer:
             ) from error
         self.recipe.check_same(was)
 
-    def run(self, batches: Batches, validate: Validate, report: Report) -> None:
+    def run(self, batches: Batches, validate: Validate, report: Report, remembered: Remembered | None = None) -> None:
         """Train from the current step to the recipe's last.
 
         Args:
             batches: gives the batches of a span of steps.
             validate: metrics of a network, `psnr` among them.
             report: takes every line that goes to `metrics.jsonl`.
+            remembered: the pictures that batches name by number.
 
         Raises:
             TrainingStoppedError: the loss is not finite; checkpoint and weights are those of the last good step saved.
@@ -106,7 +108,9 @@ class Trainer:
         recipe = self.recipe
         first, started = self.step, time.monotonic()
         for batch in batches(first, recipe.steps):
-            terms = self._train_step(batch)
+            if remembered and (self.step == first or self.step % recipe.checkpoint_every == 0):
+                remembered.refresh(self.network, self.step)  # where a resumed run would
+            terms = self._train_step(batch, remembered)
             self.step += 1
             if self.step % recipe.log_every == 0:
                 left = (time.monotonic() - started) / (self.step - first) * (recipe.steps - self.step)
@@ -117,14 +121,14 @@ class Trainer:
             if self.step % recipe.checkpoint_every == 0 or self.step == recipe.steps:
                 self._save()
 
-    def _train_step(self, batch: Batch) -> dict[str, Tensor]:
+    def _train_step(self, batch: Batch, remembered: Remembered | None) -> dict[str, Tensor]:
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)  # drop path, the same after a resume
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate_at(self.step)
+            group["lr"] = self.recipe.learning_rate_at(self.step) * group["rate"]
         self.network.train()
         # What a picture becomes must not depend on what else is in the batch: the statistics stay what they are.
         self.network.global_net.conv_large.eval()
-        loss, terms = self._losses(batch.to(self.device))
+        loss, terms = self._losses(batch.to(self.device), remembered)
         if not torch.isfinite(loss):
             raise TrainingStoppedError(self._how_it_stopped(float(loss.detach())))
         self.optimizer.zero_grad(set_to_none=True)
@@ -141,13 +145,16 @@ class Trainer:
         )
         return f"loss is {loss} at step {self.step}; {kept}. Lower the learning rate and start again"
 
-    def _losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def _losses(self, batch: Batch, remembered: Remembered | None) -> tuple[Tensor, dict[str, Tensor]]:
         constants, whole = self.recipe.constants, None
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.startswith("cuda")):
             before = self._local(self.network, batch.frames, batch.ranges, constants)
         before = before.float()
         if batch.wholes:
             matrices, whole = whole_matrices(self.network, batch.wholes, constants, self.device)
+            matrix = matrices[batch.owner]
+        elif remembered and batch.remembered:
+            matrices, whole = remembered.matrices(self.network, batch.remembered, self.step)
             matrix = matrices[batch.owner]
         else:
             matrix = calibration_matrix(self.network.global_net, before)
@@ -194,3 +201,14 @@ class Trainer:
         with (self.folder / METRICS).open("a") as file:
             file.write(json.dumps(row) + "\n")
         report(row)
+
+
+def _groups(network: ExdNet, recipe: Recipe) -> list[dict[str, Any]]:
+    """The local part's parameters and the global branch's, each with how many times the learning rate it has."""
+    whole, branch = list(network.named_parameters()), "global_net."
+    local = [parameter for name, parameter in whole if not name.startswith(branch)]
+    calibration = [parameter for name, parameter in whole if name.startswith(branch)]
+    return [
+        {"params": local, "rate": 1.0, "lr": 0.0},
+        {"params": calibration, "rate": recipe.global_rate, "lr": 0.0},
+    ]

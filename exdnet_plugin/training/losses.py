@@ -20,8 +20,9 @@ CHROMA_WINDOW = 9  # pixels: noise in the ground truth does not count as colour
 class LossWeights:
     """What each term counts.
 
-    `whole`: L1 of the whole picture, which only the global branch learns from. `consistency`: L1 between results of one
-    still view. `adversarial` needs a discriminator, `perceptual` and `style` a VGG file: see `objective`.
+    `whole`, which only the global branch learns from: L1 of the whole picture, or of remembered ones the logarithm of
+    the squared error, which is PSNR. `consistency`: L1 between results of one still view. `adversarial` needs a
+    discriminator, `perceptual` and `style` a VGG file: see `objective`.
     """
 
     l1: float = 1.0
@@ -39,6 +40,9 @@ class LossWeights:
     style: float = 0.0
 
 
+PLAIN_LOSSES = LossWeights(
+    ssim=0.25, chroma=0.2, colourfulness=0.1, highlights=0, black=0, whole=0.05, consistency=0
+)  # fmt: skip
 # The terms are the paper's, what they count is ours: the paper's figures were not at hand.
 PAPER_LOSSES = LossWeights(
     l1=0, smooth_l1=1, ssim=0, chroma=0, colourfulness=0, highlights=0, black=0, whole=0, consistency=0,

@@ -12,13 +12,18 @@ from exdnet_plugin.training.losses import LossWeights
 from exdnet_plugin.training.samples import SampleMix
 
 # What a run that goes on cannot change without being another one.
-_LASTING = ("batch", "size", "crops", "seed", "exposures", "mix", "losses")
+_LASTING = ("batch", "size", "crops", "seed", "exposures", "mix", "losses", "global_rate", "remembered")
+PLAIN_WHOLES, PLAIN_RATE = 16, 3.0  # of plain pairs: `remembered` and `global_rate`
 CONSTANTS = {"lol": LOL_CONSTANTS, "rellisur": RELLISUR_CONSTANTS}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Two runs of one recipe on one machine give the same weights. Learning rates warm up, then fall by a cosine."""
+    """Two runs of one recipe on one machine give the same weights. Learning rates warm up, then fall by a cosine.
+
+    `global_rate` is how many times the local part's learning rate the global branch has. `remembered` is from how many
+    whole pictures a step the matrix is learnt as they are remembered, see `remembered`; 0 runs those of the crops.
+    """
 
     steps: int = 12000
     batch: int = 8
@@ -30,6 +35,8 @@ class Recipe:
     clip: float = 1.0
     seed: int = 0
     crops: int = 2
+    global_rate: float = 1.0
+    remembered: int = 0
     exposures: str = "lol"
     mix: SampleMix = field(default_factory=SampleMix)
     losses: LossWeights = field(default_factory=LossWeights)

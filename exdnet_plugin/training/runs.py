@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,8 +14,11 @@ from exdnet_plugin.pairs import Pair, Picture, split_by_group
 from exdnet_plugin.training.batches import BatchSource
 from exdnet_plugin.training.loading import LoadedPairs, Source
 from exdnet_plugin.training.loop import Trainer, Validate
+from exdnet_plugin.training.plain import PlainSource
 from exdnet_plugin.training.small import SmallSource, evaluate_small, make_small
 from exdnet_plugin.training.validation import Validation
+
+HELD = 32  # pictures
 
 
 def full_source(
@@ -31,6 +35,20 @@ def full_source(
         recipe.seed,
         crops=recipe.crops,
         bursts=_bursts(data, training) if recipe.losses.consistency else None,
+    )
+    return source, Validation(LoadedPairs(unseen), recipe.constants, trainer.device, trainer.folder)
+
+
+def plain_source(trainer: Trainer, training: Sequence[Pair], unseen: Sequence[Pair]) -> tuple[PlainSource, Validate]:
+    """Crops of plain pairs, and many whole ones as they are remembered; validated on whole unseen pictures."""
+    recipe = trainer.recipe
+    source = PlainSource(
+        LoadedPairs(training, smallest=recipe.size),
+        recipe.size,
+        recipe.batch,
+        recipe.remembered,
+        recipe.checkpoint_every,
+        recipe.seed,
     )
     return source, Validation(LoadedPairs(unseen), recipe.constants, trainer.device, trainer.folder)
 
@@ -58,7 +76,7 @@ def split(data: DataSet, hold_out: str) -> tuple[list[Pair], list[Pair]]:
 
     Args:
         data: the data set.
-        hold_out: `views` for about a tenth of the viewpoints; `pictures` for one picture of 16 viewpoints that have
+        hold_out: `views` for about a tenth of the viewpoints; `pictures` for one picture of 32 viewpoints that have
             more, as LOL's official split does: it asks less.
 
     Raises:
@@ -66,8 +84,9 @@ def split(data: DataSet, hold_out: str) -> tuple[list[Pair], list[Pair]]:
     """
     training, unseen = split_by_group(data.pairs, data.groups)
     if hold_out == "pictures":
-        several = sorted((sorted(group) for group in data.groups if len(group) > 1), key=lambda group: group[0])
-        held = {group[0] for group in several[:: max(len(several) // 16, 1)][:16]}
+        several = sorted(sorted(group) for group in data.groups if len(group) > 1)
+        random.Random(20240).shuffle(several)
+        held = {group[0] for group in several[:HELD]}
         training = [pair for pair in data.pairs if pair.name not in held]
         unseen = [pair for pair in data.pairs if pair.name in held]
         if not held:

@@ -20,7 +20,7 @@ from exdnet_plugin.exdnet.exposures import exposure_range
 from exdnet_plugin.media.compressed import through_h264
 from exdnet_plugin.pairs import Picture
 from exdnet_plugin.training.lamps import add_black, add_lamps
-from exdnet_plugin.training.light import Image, cast, darken, lit_mask, restyle
+from exdnet_plugin.training.light import Image, cast, darken, in_codes, lit_mask, restyle
 
 STATISTICS_STRIDE = 3  # percentiles from every third pixel of the whole picture: within a code, a ninth of the time
 
@@ -109,7 +109,7 @@ def make_pair(
         add_lamps(dark, bright, rng)
     if rng.random() < mix.black:
         add_black(dark, bright, rng)
-    return np.asarray(np.round(np.clip(dark, 0, 1) * np.float32(255)) / np.float32(255), np.float32), bright
+    return in_codes(dark), bright
 
 
 def crop(whole: Whole, rng: Generator, size: int) -> Sample:
@@ -118,6 +118,17 @@ def crop(whole: Whole, rng: Generator, size: int) -> Sample:
     top, left = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
     window = (slice(None), slice(top, top + size), slice(left, left + size))
     return Sample(whole.dark[window], whole.range, whole.bright[window])
+
+
+def flipped(sample: Sample, rng: Generator) -> Sample:
+    """The same, or its mirror image, in either direction."""
+    dims = flip_dims(rng)
+    return Sample(sample.frame.flip(dims), sample.range, sample.target.flip(dims))
+
+
+def flip_dims(rng: Generator) -> list[int]:
+    """The dimensions in which a (3, H, W) picture is mirrored: each, half of the time."""
+    return [dim for dim in (1, 2) if rng.random() < 0.5]
 
 
 def _unit(picture: Picture) -> Image:

@@ -23,7 +23,7 @@ from exdnet_plugin.training.batches import Batch
 from exdnet_plugin.training.forward import local_part
 from exdnet_plugin.training.light import Image
 from exdnet_plugin.training.losses import LossWeights
-from exdnet_plugin.training.samples import Sample, SampleMix, as_tensor, make_pair
+from exdnet_plugin.training.samples import Sample, SampleMix, as_tensor, flipped, make_pair
 
 FACTORS = (3, 4, 6)
 SMALL_LOSSES = LossWeights(
@@ -78,13 +78,8 @@ class SmallSource:
         rng = np.random.default_rng([self.seed, step, 1])
         factor = FACTORS[int(rng.integers(len(FACTORS)))]
         drawn = rng.integers(len(self.pairs) * self.variants, size=self.batch)
-        pictures = [_flipped(self._picture(int(index))[factor], rng) for index in drawn]
+        pictures = [flipped(self._picture(int(index))[factor], rng) for index in drawn]
         return Batch.of(pictures)
-
-
-def _flipped(picture: Sample, rng: np.random.Generator) -> Sample:
-    dims = [dim for dim in (1, 2) if rng.random() < 0.5]
-    return Sample(picture.frame.flip(dims), picture.range, picture.target.flip(dims))
 
 
 @torch.no_grad()

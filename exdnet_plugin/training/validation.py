@@ -11,11 +11,10 @@ import torch
 
 from exdnet_plugin.evaluation.metrics import PictureMetrics, compare, mean_metrics, unit
 from exdnet_plugin.evaluation.thumbnails import evenly
-from exdnet_plugin.exdnet.checkpoint import Weights
 from exdnet_plugin.exdnet.exposures import ExposureConstants
-from exdnet_plugin.exdnet.inference import exact_inference
 from exdnet_plugin.exdnet.network import ExdNet
 from exdnet_plugin.pairs import Picture
+from exdnet_plugin.training.forward import inference_of
 from exdnet_plugin.whole_file import whole_file
 
 SAMPLES = "samples.jpg"
@@ -38,8 +37,7 @@ class Validation:
     @torch.no_grad()
     def __call__(self, network: ExdNet) -> dict[str, float]:
         """The metrics by name."""
-        weights = Weights(network.state_dict(), self._constants, "")
-        inference = exact_inference(weights, self._device, dtype=torch.float32)
+        inference = inference_of(network, self._constants, self._device)
         rows: list[PictureMetrics] = []
         sheet = []
         for index, (low, high) in enumerate(self._pairs):

@@ -35,10 +35,11 @@ def refused(result: tuple[int, str, str], *said: str) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX are needed")
+@pytest.mark.parametrize("kind", [[], ["--plain"]])
 def test_training_killed_at_any_time_goes_on_and_ends_where_it_would_have(
-    exdnet: Run, pairs: Path, tmp_path: Path
+    exdnet: Run, pairs: Path, tmp_path: Path, kind: list[str]
 ) -> None:
-    options = [*SMALL, "--validate-every", "100", "--checkpoint-every", "4", "--steps", "12"]
+    options = [*SMALL, *kind, "--validate-every", "100", "--checkpoint-every", "4", "--steps", "12"]
     assert exdnet("train", pairs, "--run", tmp_path / "whole", *options)[0] == 0
     killed = tmp_path / "killed"
     command = [sys.executable, "-m", "exdnet_plugin.cli.main", "train", str(pairs), "--run", str(killed), *options]
@@ -171,6 +172,7 @@ def test_training_refuses_what_it_cannot_use(exdnet: Run, pairs: Path, tmp_path:
     refused(exdnet("train", pairs, *run[:-1], "65"), "0.png is 96x64, smaller than a crop of 65 pixels", "--size")
     refused(exdnet("train", pairs, *run, "--vgg", tmp_path / "vgg.pth"), "is for the paper's losses")
     refused(exdnet("train", pairs, *run, "--small", "default", "--bright", pairs / "high"), "is not for --small")
+    refused(exdnet("train", pairs, *run, "--plain", "--bright", pairs / "high"), "is not for --plain")
     refused(exdnet("train", pairs, *run, "--hold-out", "pictures"), "take --hold-out views")
     refused(exdnet("train", pairs, *run, "--bright", tmp_path), "holds no pictures")
     cv2.imwrite(str(tmp_path / "small.png"), np.zeros((20, 20, 3), np.uint8))

@@ -1,0 +1,78 @@
+"""Whole pictures as the local part last left them, so that the global branch can learn from many a step.
+
+The global branch learns slowest, and sees one matrix a picture where the local part sees thousands of pixels. Running
+a whole picture through the local part is what costs; plain pictures are the same every time, so what comes before
+calibration is kept of each, at half size as the global branch takes it, and made anew at every checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.random import Generator
+from torch import Tensor
+
+from exdnet_plugin.exdnet.exposures import ExposureConstants
+from exdnet_plugin.exdnet.network import ExdNet
+from exdnet_plugin.training.forward import inference_of
+from exdnet_plugin.training.plain import PlainSource
+from exdnet_plugin.training.samples import Whole, flip_dims
+
+PIXELS = 4000  # of a picture, by which its error is told
+PART_SHARE, PART_MIN = 0.5, 0.55  # how often the branch sees a part of a picture, and how much of each side at least
+ERROR_FLOOR = 1e-3  # squared: a picture at 30 dB is good enough to leave room for others
+
+
+class Remembered:
+    """The pictures of a source, of one period at a time.
+
+    Args:
+        source: the pictures.
+        constants: the exposure constants of the weights that are trained.
+        device: where they are kept; half a megabyte a picture of 600×400.
+    """
+
+    def __init__(self, source: PlainSource, constants: ExposureConstants, device: str) -> None:
+        self._source, self._constants, self._device = source, constants, device
+        self._kept: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+
+    @torch.no_grad()
+    def refresh(self, network: ExdNet, step: int) -> None:
+        """Forget all, and run the pictures of a step's period through the local part of a network."""
+        inference = inference_of(network, self._constants, self._device)
+        self._kept.clear()
+        for number in self._source.drawn(step):
+            whole = self._source.whole(number, step)
+            before = inference.before_calibration(whole.dark[None].to(self._device), whole.range[None].to(self._device))
+            self._kept[number] = self._seen(before[0], whole)
+
+    def _seen(self, before: Tensor, whole: Whole) -> tuple[Tensor, Tensor, Tensor]:
+        """What is kept of a picture: what the global branch takes, and before and after calibration of some pixels."""
+        flat, bright = before.flatten(1), whole.bright.to(before.device).flatten(1)
+        some = torch.arange(PIXELS, device=before.device) * flat.shape[1] // PIXELS
+        return F.avg_pool2d(before, 2).half(), flat[:, some].clone(), bright[:, some].clone()
+
+    def matrices(self, network: ExdNet, numbers: Sequence[int], step: int) -> tuple[Tensor, Tensor]:
+        """The calibration matrices of pictures, (P, 3, 3), and the mean logarithm of their squared errors.
+
+        Gradients flow to the global branch alone. It sees pictures mirrored, and parts of some, and is to tell the
+        whole picture's matrix all the same.
+        """
+        rng = np.random.default_rng([self._source.seed, step, 2])
+        pooled = [_part(self._kept[number][0].float(), rng) for number in numbers]
+        matrices = torch.cat([network.global_net(one[None]) for one in pooled])
+        before, bright = (torch.stack([self._kept[number][index] for number in numbers]) for index in (1, 2))
+        squared = (matrices @ before - bright).square().mean(dim=(1, 2))
+        return matrices, (squared + ERROR_FLOOR).log().mean()
+
+
+def _part(pooled: Tensor, rng: Generator) -> Tensor:
+    pooled = pooled.flip(flip_dims(rng))
+    if rng.random() >= PART_SHARE:
+        return pooled
+    height, width = (round(side * rng.uniform(PART_MIN, 1)) for side in pooled.shape[1:])
+    top, left = int(rng.integers(pooled.shape[1] - height + 1)), int(rng.integers(pooled.shape[2] - width + 1))
+    return pooled[:, top : top + height, left : left + width]
