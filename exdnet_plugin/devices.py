@@ -8,17 +8,25 @@ import torch
 
 
 def resolve_device(name: str) -> str:
-    """`auto`, `cpu`, `cuda` or `cuda:N` as torch names it; ValueError says what there is."""
-    if name == "auto":
-        return "cuda:0" if torch.cuda.is_available() else "cpu"
-    if name == "cpu":
-        return name
+    """`auto`, `cpu`, `cuda` or `cuda:N` as torch names it; ValueError says what there is.
+
+    `cuda`, and `auto` where there are GPUs, is all of them: `cuda:0` where there is one, else `cuda`, whose tensors are
+    on the first.
+    """
     available = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    wanted = "cuda:0" if name == "cuda" else name
-    if wanted not in available:
+    if name == "auto":
+        name = "cuda" if available else "cpu"
+    if name in ("cpu", *available):
+        return name
+    if name != "cuda" or not available:
         there = ", ".join(["cpu", *available])
         raise ValueError(f"device {name!r} is not here; there is {there}. Device auto takes the best that there is")
-    return wanted
+    return name if len(available) > 1 else available[0]
+
+
+def devices_of(device: str) -> list[str]:
+    """Each device that a name from :func:`resolve_device` stands for."""
+    return [f"cuda:{index}" for index in range(torch.cuda.device_count())] if device == "cuda" else [device]
 
 
 def leave_cores() -> None:

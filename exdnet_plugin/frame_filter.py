@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from exdnet_plugin.color import ColorConverter, assumed
+from exdnet_plugin.devices import devices_of
 from exdnet_plugin.errors import PluginError
 from exdnet_plugin.hdr import from_working, is_hdr, to_working
 from exdnet_plugin.lanes import Lanes, make_lanes
@@ -123,7 +124,8 @@ class FrameFilter:
         """How many frames are processed at once."""
         if not self.stream.device.startswith("cuda"):
             return 1
-        return max(1, min(CUDA_BATCH, CUDA_BATCH_PIXELS // (self.stream.width * self.stream.height)))
+        one = max(1, min(CUDA_BATCH, CUDA_BATCH_PIXELS // (self.stream.width * self.stream.height)))
+        return one * len(devices_of(self.stream.device))
 
     def restore(self, state: State) -> None:
         """Let processors remember what a snapshot holds. ValueError when it is not of this chain."""

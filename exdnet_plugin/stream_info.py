@@ -38,7 +38,7 @@ class StreamInfo:
         pixel_format: FFmpeg's name, as `yuv420p`, `p010le`, `rgb24`.
         rate: frames a second where the stream has a steady rate.
         color: the colour facts as tagged; what is unspecified is resolved by `exdnet_plugin.color`.
-        device: where frames are processed, as torch names it: `cpu`, `cuda:0`.
+        device: where frames are processed, as torch names it: `cpu`, `cuda:0`; `cuda` is all GPUs.
         shrunk: how many times smaller these frames are than the video's, for quality `realtime`; 1 is as large.
     """
 

@@ -37,7 +37,11 @@ def chain_and_device(command: F) -> F:
 
 def _chain_and_device(command: Any) -> Any:
     command = click.option(
-        "--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where frames are processed."
+        "--device",
+        default="auto",
+        show_default=True,
+        metavar="auto|cpu|cuda[:N]",
+        help="Where frames are processed; cuda is all GPUs.",
     )(command)
     return click.option(
         "--chain",

@@ -49,6 +49,7 @@ class Inference:
     On a GPU, where memory does not suffice, frames go one by one, then in tiles, then in float16; each is logged.
     """
 
+    device = "cpu"
     dtype: torch.dtype = torch.float32
     _net: FoldedExdNet | None = None
     _records = False  # whether what runs on frames becomes a CUDA graph
@@ -67,7 +68,7 @@ class Inference:
         if tile is not None and tile < 1:
             raise ValueError(f"tile {tile}: a side of at least 1 pixel is needed, or None for whole frames")
         network = network.eval().requires_grad_(False).to(device)
-        self.dtype = dtype or default_dtype(device)
+        self.device, self.dtype = device, dtype or default_dtype(device)
         self.engine = choose_engine(engine if continue_edges else "torch", device, self.dtype)
         self._net = fold(network, constants)
         self._local = local_part(self._net, self.engine, self.dtype)

@@ -10,7 +10,7 @@ from torch import Tensor
 from exdnet_plugin.exdnet.checkpoint import DEFAULT, SMALL, load_weights
 from exdnet_plugin.exdnet.engines import Engine
 from exdnet_plugin.exdnet.exposures import exposure_codes
-from exdnet_plugin.exdnet.inference import exact_inference
+from exdnet_plugin.exdnet.spread import spread_inference
 from exdnet_plugin.stream_info import StreamInfo
 from exdnet_plugin.temporal import Clock, CutDetector, HeldCodes, Smoother, Temporal
 
@@ -73,7 +73,7 @@ class ExdNetProcessor:
     def open(self, stream: StreamInfo) -> None:
         self._small = stream.shrunk > 1 and stream.device == "cpu" and self._smooths
         weights = load_weights(SMALL) if stream.shrunk > 1 and self._name == DEFAULT else self._weights
-        self._inference = exact_inference(weights, stream.device, self._engine, self._dtype)
+        self._inference = spread_inference(weights, stream.device, self._engine, self._dtype)
         self._device = stream.device
         self._cuts = torch.zeros((), dtype=torch.int64, device=stream.device)
 

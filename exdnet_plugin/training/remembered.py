@@ -62,17 +62,23 @@ class Remembered:
         whole picture's matrix all the same.
         """
         rng = np.random.default_rng([self._source.seed, step, 2])
-        pooled = [_part(self._kept[number][0].float(), rng) for number in numbers]
-        matrices = torch.cat([network.global_net(one[None]) for one in pooled])
+        pooled = _parts([self._kept[number][0].float().flip(flip_dims(rng)) for number in numbers], rng)
+        alike = len({one.shape for one in pooled}) == 1
+        batches = torch.stack(pooled)[None] if alike else [one[None] for one in pooled]
+        matrices = torch.cat([network.global_net(batch) for batch in batches])
         before, bright = (torch.stack([self._kept[number][index] for number in numbers]) for index in (1, 2))
         squared = (matrices @ before - bright).square().mean(dim=(1, 2))
         return matrices, (squared + ERROR_FLOOR).log().mean()
 
 
-def _part(pooled: Tensor, rng: Generator) -> Tensor:
-    pooled = pooled.flip(flip_dims(rng))
+def _parts(pooled: list[Tensor], rng: Generator) -> list[Tensor]:
+    """The pictures, or the same part of each, so that those of one size stay so."""
     if rng.random() >= PART_SHARE:
         return pooled
-    height, width = (round(side * rng.uniform(PART_MIN, 1)) for side in pooled.shape[1:])
-    top, left = int(rng.integers(pooled.shape[1] - height + 1)), int(rng.integers(pooled.shape[2] - width + 1))
-    return pooled[:, top : top + height, left : left + width]
+    extent = rng.uniform(PART_MIN, 1, 2)
+    begin = rng.uniform(0, 1 - extent)
+
+    def span(length: int, dim: int) -> slice:
+        return slice(int(length * begin[dim]), int(length * (begin[dim] + extent[dim])))
+
+    return [one[:, span(one.shape[1], 0), span(one.shape[2], 1)] for one in pooled]

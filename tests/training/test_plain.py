@@ -16,9 +16,10 @@ from exdnet_plugin.training.remembered import Remembered
 PERIOD = 4
 
 
-def source(count: int = 5) -> PlainSource:
+def source(*widths: int) -> PlainSource:
     rng = np.random.default_rng(0)
-    pairs = [(rng.integers(0, 40, (48, 72, 3), np.uint8), rng.integers(0, 256, (48, 72, 3), np.uint8))] * count
+    shapes = [(48, width, 3) for width in widths or [72] * 5]
+    pairs = [(rng.integers(0, 40, shape, np.uint8), rng.integers(0, 256, shape, np.uint8)) for shape in shapes]
     return PlainSource(pairs, size=32, batch=3, wholes=4, period=PERIOD, seed=1)
 
 
@@ -42,14 +43,19 @@ def test_a_picture_keeps_its_exposure_for_a_period_and_its_bright_one_for_ever()
     assert torch.allclose(codes, codes.round(), atol=1e-4)
 
 
-def test_the_matrix_of_a_remembered_picture_is_the_one_that_users_get(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remembered, "_part", lambda pooled, rng: pooled)
-    network, pictures = load_weights().network().eval(), Remembered(source(), LOL_CONSTANTS, "cpu")
+@pytest.mark.parametrize("last", [72, 80])
+def test_the_matrix_of_a_remembered_picture_is_the_one_that_users_get(
+    monkeypatch: pytest.MonkeyPatch, last: int
+) -> None:
+    monkeypatch.setattr(remembered, "PART_SHARE", 0)
+    monkeypatch.setattr(remembered, "flip_dims", lambda rng: [])
+    network, of = load_weights().network().eval(), source(72, 72, 72, last)
+    pictures = Remembered(of, LOL_CONSTANTS, "cpu")
     pictures.refresh(network, 0)
     matrices, _ = pictures.matrices(network, [0, 3], 0)
     inference = inference_of(network, LOL_CONSTANTS, "cpu")
     for number, matrix in zip((0, 3), matrices, strict=True):
-        dark = source().whole(number, 0).dark[None]
+        dark = of.whole(number, 0).dark[None]
         expected = inference.measure(dark, exposure_range(dark))[1][0]
         assert float((matrix - expected).detach().abs().max()) < 5e-3  # kept in float16
 

@@ -1,0 +1,71 @@
+"""Several devices as one: the CPU twice stands in for GPUs, since what is shared out and gathered is the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from conftest import dark_frames
+
+from exdnet_plugin import devices
+from exdnet_plugin.devices import devices_of, resolve_device
+from exdnet_plugin.exdnet import spread
+from exdnet_plugin.exdnet.checkpoint import load_weights
+from exdnet_plugin.exdnet.exposures import exposure_range
+from exdnet_plugin.exdnet.inference import exact_inference
+from exdnet_plugin.exdnet.spread import Spread, spread_inference
+from exdnet_plugin.processors.exdnet import ExdNetProcessor
+from exdnet_plugin.stream_info import StreamInfo
+
+
+def several(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(devices.torch.cuda, "device_count", lambda: count)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_frames_come_back_in_order_as_one_device_gives_them(count: int) -> None:
+    frames = torch.rand(count, 3, 24, 40, generator=torch.Generator().manual_seed(0)) * 0.3
+    range_ = exposure_range(frames)
+    one, both = exact_inference(load_weights()), Spread([exact_inference(load_weights()) for _ in range(3)])
+    expected, found = one.measure(frames, range_), both.measure(frames, range_)
+    for by_one, by_several in zip(expected, found, strict=True):
+        assert torch.allclose(by_one, by_several, atol=1e-6)
+    assert torch.equal(both.before_calibration(frames, range_), found[0])
+    assert torch.allclose(both.calibrate(*found), one.calibrate(*expected), atol=1e-6)
+    both.release()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "auto", "cuda", "all_of_them"),
+    [(0, "cpu", None, ["cpu"]), (1, "cuda:0", "cuda:0", ["cuda:0"]), (2, "cuda", "cuda", ["cuda:0", "cuda:1"])],
+)
+def test_cuda_is_every_gpu_and_a_number_is_one(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, auto: str, cuda: str | None, all_of_them: list[str]
+) -> None:
+    several(monkeypatch, gpus)
+    assert resolve_device("auto") == auto
+    assert devices_of(auto) == all_of_them
+    if cuda:
+        assert resolve_device("cuda") == cuda
+        assert resolve_device(f"cuda:{gpus - 1}") == f"cuda:{gpus - 1}"
+    with pytest.raises(ValueError, match=rf"device 'cuda:{gpus}' is not here; there is cpu"):
+        resolve_device(f"cuda:{gpus}")
+
+
+def test_one_device_is_not_wrapped() -> None:
+    assert not isinstance(spread_inference(load_weights(), "cpu"), Spread)
+
+
+def test_a_video_is_followed_the_same_on_several_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames, times = (
+        torch.from_numpy(np.stack(dark_frames(9, (24, 40)))).permute(0, 3, 1, 2).float() / 255,
+        torch.arange(9) / 25,
+    )
+    results = []
+    for names in (["cpu"], ["cpu"] * 2):
+        monkeypatch.setattr(spread, "devices_of", lambda _, names=names: names)
+        processor = ExdNetProcessor()
+        processor.open(StreamInfo(40, 24, "gbrp"))
+        parts = zip(frames.split(4), times.double().split(4), strict=True)
+        results.append(torch.cat([processor.process(*part) for part in parts]))
+    assert torch.allclose(*results, atol=1e-6)
