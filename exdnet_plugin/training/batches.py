@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from exdnet_plugin.pairs import Picture
-from exdnet_plugin.training.samples import Sample, SampleMix, Whole, crop, make_whole
+from exdnet_plugin.training.samples import Sample, SampleMix, Whole, crop, make_whole, tiny
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class Batch:
 class BatchSource:
     """How batches are made from pictures. `bright` pictures have no dark partner.
 
+    One of a batch's wholes is smaller than a crop, and no crop is of it.
+
     `bursts` tells, by the index of a pair, the pairs that show the same still view: now and then, a picture comes with
     one of these, changed and cropped alike.
     """
@@ -101,6 +103,8 @@ class BatchSource:
                 wholes.append(whole)
             if len(made) == 2:
                 twins += [(first + index, first + crops + index) for index in range(crops)]
+        if self.mix.rescaling:
+            wholes.append(tiny(wholes[0], rng, self.size))
         return Batch.of(samples, wholes=wholes, owner=owner, twins=twins)
 
     def _pictures(self, rng: np.random.Generator, *, twins_fit: bool) -> list[Whole]:

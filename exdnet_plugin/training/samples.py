@@ -23,6 +23,7 @@ from exdnet_plugin.training.lamps import add_black, add_lamps
 from exdnet_plugin.training.light import Image, cast, darken, in_codes, lit_mask, restyle
 
 STATISTICS_STRIDE = 3  # percentiles from every third pixel of the whole picture: within a code, a ninth of the time
+TINY_SIDE = 16
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,18 @@ def crop(whole: Whole, rng: Generator, size: int) -> Sample:
     top, left = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
     window = (slice(None), slice(top, top + size), slice(left, left + size))
     return Sample(whole.dark[window], whole.range, whole.bright[window])
+
+
+def tiny(whole: Whole, rng: Generator, size: int) -> Whole:
+    """The picture smaller than a crop, its shorter side 16 to `size` pixels: thumbnails have another matrix, too."""
+    height, width = whole.dark.shape[1:]
+    factor = min(height, width) / np.exp(rng.uniform(np.log(TINY_SIDE), np.log(size)))
+    to = max(round(width / factor), TINY_SIDE), max(round(height / factor), TINY_SIDE)
+    dark, bright = (
+        as_tensor(np.asarray(cv2.resize(side.permute(1, 2, 0).numpy(), to, interpolation=cv2.INTER_AREA), np.float32))
+        for side in (whole.dark, whole.bright)
+    )
+    return Whole(dark, bright, exposure_range(dark[None])[0])
 
 
 def flipped(sample: Sample, rng: Generator) -> Sample:

@@ -81,6 +81,16 @@ def test_crops_are_windows_of_the_wholes_that_own_them() -> None:
         assert torch.equal(range_, batch.wholes[owner].range)
 
 
+def test_a_batch_has_a_whole_that_is_smaller_than_a_crop() -> None:
+    for step in range(8):
+        batch = source().at(step)
+        *large, small = batch.wholes
+        assert batch.owner.max() < len(large)
+        assert 16 <= min(small.dark.shape[1:]) <= 32
+        assert small.dark.shape == small.bright.shape
+        assert torch.equal(small.range, exposure_range(small.dark[None])[0])
+
+
 def test_twins_are_changed_and_cropped_alike() -> None:
     batches = [source(twin_share=1.0).at(step) for step in range(12)]
     twins = [(batch, first, second) for batch in batches for first, second in batch.twins.tolist()]
