@@ -13,6 +13,8 @@ import click
 from exdnet_plugin.cli.options import chain_and_device, key_values, parse_bits, quality_option
 
 if TYPE_CHECKING:
+    from exdnet_plugin.live.address import Sink, Source
+    from exdnet_plugin.live.encoder import LiveEncoding
     from exdnet_plugin.live.stream import LiveStream
 
 
@@ -89,39 +91,38 @@ def stream(source: str, sinks: tuple[str, ...], **asked: Any) -> None:
 
 
 def _made(source: str, sinks: tuple[str, ...], asked: dict[str, Any]) -> LiveStream:
-    from exdnet_plugin.live.address import hidden, read_sink, read_source
-    from exdnet_plugin.live.encoder import LiveEncoding
+    from exdnet_plugin.live.address import hidden
     from exdnet_plugin.live.stream import LiveOptions, LiveStream
 
     if twice := [sink for sink in sinks if sinks.count(sink) > 1]:
         raise ValueError(f"{hidden(_told(twice[0]))} is given twice; each sink once")
-    own = key_values("--source-option", asked["source_option"])
-    encoding = LiveEncoding(
-        codec=asked["codec"],
-        bitrate=parse_bits(asked["bitrate"]) if asked["bitrate"] else None,
-        crf=asked["crf"],
-        preset=asked["preset"],
-        options=key_values("--option", asked["options"]),
-    )
     taken = ("chain", "device", "quality", "drop", "patience", "reconnect", "strict", "sound", "profile")
-    return LiveStream(
-        read_source(
-            _told(source),
-            transport=asked["rtsp_transport"],
-            form=asked["source_format"],
-            sound=asked["sound"],
-            options=own,
-        ),
-        [
-            read_sink(_told(sink), form=asked["pipe_format"], segment=asked["segment"], overwrite=asked["overwrite"])
-            for sink in sinks
-        ],
-        LiveOptions(
-            latency=asked["latency"] / 1000 if asked["latency"] else None,
-            encoding=encoding,
-            **{name: asked[name] for name in taken},
-        ),
-    )
+    latency = asked["latency"] / 1000 if asked["latency"] else None
+    options = LiveOptions(latency=latency, encoding=_encoding(asked), **{name: asked[name] for name in taken})
+    return LiveStream(_source(source, asked), [_sink(sink, asked) for sink in sinks], options)
+
+
+def _source(address: str, asked: dict[str, Any]) -> Source:
+    from exdnet_plugin.live.address import read_source
+
+    own = key_values("--source-option", asked["source_option"])
+    transport, form, sound = asked["rtsp_transport"], asked["source_format"], asked["sound"]
+    return read_source(_told(address), transport=transport, form=form, sound=sound, options=own)
+
+
+def _sink(address: str, asked: dict[str, Any]) -> Sink:
+    from exdnet_plugin.live.address import read_sink
+
+    form, segment, overwrite = asked["pipe_format"], asked["segment"], asked["overwrite"]
+    return read_sink(_told(address), form=form, segment=segment, overwrite=overwrite)
+
+
+def _encoding(asked: dict[str, Any]) -> LiveEncoding:
+    from exdnet_plugin.live.encoder import LiveEncoding
+
+    bitrate = parse_bits(asked["bitrate"]) if asked["bitrate"] else None
+    own = key_values("--option", asked["options"])
+    return LiveEncoding(asked["codec"], bitrate, asked["crf"], asked["preset"], own)
 
 
 def _told(address: str) -> str:

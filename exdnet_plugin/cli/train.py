@@ -80,8 +80,7 @@ def train(
     from exdnet_plugin.exdnet.checkpoint import load_weights
     from exdnet_plugin.training.loading import ahead, load_bright
     from exdnet_plugin.training.loop import Trainer
-    from exdnet_plugin.training.remembered import Remembered
-    from exdnet_plugin.training.runs import full_source, plain_source, small_source, split
+    from exdnet_plugin.training.runs import prepare, split
 
     _refuse_idle(options, vgg, small, bright)
     keep_memory()
@@ -96,16 +95,8 @@ def train(
         f"{pictures.name}: {len(training)} pairs to train on, {len(unseen)} held out; "
         f"step {trainer.step} of {recipe.steps} in {folder}"
     )
-    remembered = None
-    if small:
-        source, validate = small_source(trainer, small, training, unseen)
-    elif recipe.remembered:
-        source, validate = plain_source(trainer, training, unseen)
-        remembered = Remembered(source, recipe.constants, trainer.device)
-    else:
-        source, validate = full_source(
-            trainer, pictures, training, unseen, load_bright(bright, recipe.size) if bright else []
-        )
+    lit = load_bright(bright, recipe.size) if bright else []
+    source, validate, remembered = prepare(trainer, pictures, training, unseen, small=small, bright=lit)
     trainer.run(ahead(source, workers), validate, _Told(folder), remembered)
     click.echo(
         f"done: {folder / 'best.safetensors'} holds the best weights; "

@@ -15,27 +15,21 @@ def add_lamps(dark: Image, bright: Image, rng: Generator) -> None:
     for _ in range(int(rng.integers(1, 9))):
         radius = float(np.exp(rng.uniform(np.log(1.5), np.log(50))))
         x, y = rng.uniform(0, width), rng.uniform(0, height)
-        left, top, right, bottom = (
-            int(v)
-            for v in (
-                max(x - 3 * radius, 0),
-                max(y - 3 * radius, 0),
-                min(x + 3 * radius + 1, width),
-                min(y + 3 * radius + 1, height),
-            )
-        )
-        rows, columns = np.mgrid[top:bottom, left:right].astype(np.float32)
-        distance = np.sqrt((columns - x) ** 2 + (rows - y) ** 2)
-        disc = (distance <= radius).astype(np.float32) if rng.random() < 0.5 else np.clip(radius - distance, 0, 1)
-        glow = (
-            np.exp(-np.square(np.maximum(distance - radius, 0) / radius)) * rng.uniform(0, 0.4) * (rng.random() < 0.6)
-        )
-        tint = np.float32(1) - rng.uniform(0, 0.35, 3).astype(np.float32) * (rng.random() < 0.4) * np.array(
-            [0, 0.5, 1], np.float32
-        )
-        light = (np.maximum(disc, glow)[:, :, None] * tint * np.float32(rng.uniform(0.9, 1.0))).astype(np.float32)
+        rows = slice(int(max(y - 3 * radius, 0)), int(min(y + 3 * radius + 1, height)))
+        columns = slice(int(max(x - 3 * radius, 0)), int(min(x + 3 * radius + 1, width)))
+        down, across = np.mgrid[rows, columns].astype(np.float32)
+        light = _lamp(np.hypot(across - x, down - y), radius, rng)
         for image in (dark, bright):
-            np.maximum(image[top:bottom, left:right], light, out=image[top:bottom, left:right])
+            np.maximum(image[rows, columns], light, out=image[rows, columns])
+
+
+def _lamp(distance: Image, radius: float, rng: Generator) -> Image:
+    """A lamp's light, (h, w, 3), by the distance from its middle: a disc, hard or soft, maybe in a glow, maybe warm."""
+    disc = (distance <= radius).astype(np.float32) if rng.random() < 0.5 else np.clip(radius - distance, 0, 1)
+    glow = np.exp(-np.square(np.maximum(distance - radius, 0) / radius)) * rng.uniform(0, 0.4) * (rng.random() < 0.6)
+    warmth = rng.uniform(0, 0.35, 3) * (rng.random() < 0.4) * np.array([0, 0.5, 1])
+    light = np.maximum(disc, glow)[:, :, None] * (1 - warmth) * rng.uniform(0.9, 1.0)
+    return np.asarray(light, np.float32)
 
 
 def add_black(dark: Image, bright: Image, rng: Generator) -> None:

@@ -15,10 +15,29 @@ from exdnet_plugin.training.batches import BatchSource
 from exdnet_plugin.training.loading import LoadedPairs, Source
 from exdnet_plugin.training.loop import Trainer, Validate
 from exdnet_plugin.training.plain import PlainSource
+from exdnet_plugin.training.remembered import Remembered
 from exdnet_plugin.training.small import SmallSource, evaluate_small, make_small
 from exdnet_plugin.training.validation import Validation
 
 HELD = 32  # pictures
+
+
+def prepare(
+    trainer: Trainer,
+    data: DataSet,
+    training: Sequence[Pair],
+    unseen: Sequence[Pair],
+    *,
+    small: str | None = None,
+    bright: Sequence[Picture] = (),
+) -> tuple[Source, Validate, Remembered | None]:
+    """What a run takes: for small frames of the weights `small`, for plain pairs remembered, or for made-up ones."""
+    if small:
+        return *small_source(trainer, small, training, unseen), None
+    if not trainer.recipe.remembered:
+        return *full_source(trainer, data, training, unseen, bright), None
+    source, validate = plain_source(trainer, training, unseen)
+    return source, validate, Remembered(source, trainer.recipe.constants, trainer.device)
 
 
 def full_source(

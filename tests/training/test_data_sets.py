@@ -62,7 +62,7 @@ def test_what_is_held_out_is_never_trained_on(shared: Path) -> None:
     assert len(training) + len(unseen) == 485
     assert not {group_of[pair.name] for pair in training} & {group_of[pair.name] for pair in unseen}
     training, unseen = split(data, "pictures")
-    assert (len(training), len(unseen)) == (469, 16)
+    assert (len(training), len(unseen)) == (453, 32)
     assert {group_of[pair.name] for pair in unseen} <= {group_of[pair.name] for pair in training}
     with pytest.raises(ValueError, match="needs viewpoints with several pictures"):
         split(paired_data_set(shared / "data/lol/low", shared / "data/lol/high", Path("nowhere")), "pictures")
