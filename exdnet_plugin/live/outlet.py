@@ -123,6 +123,8 @@ class Outlet:
             if time.monotonic() - began > STEADY:
                 pauses.reset()
             self._remove_empty()
+            if self._ending.is_set():
+                self._gone(MediaError(f"{self._sink.shown} {reason}, and has no end"))
             if self._ending.is_set() or not self._reopens(reason):
                 log.error("%s %s", self._sink.shown, reason)
                 return
@@ -130,6 +132,7 @@ class Outlet:
                 log.warning("%s %s; opening it again", self._sink.shown, reason)
             self._figures.reopened[self._sink.shown] += 1
             if self._ending.wait(pauses.next()):
+                self._gone(MediaError(f"{self._sink.shown} was away when the stream ended: {reason}"))
                 return
             self._figures.drop("sink away", self._packets.clear())
             self._skip_to_key()

@@ -325,6 +325,16 @@ def test_what_is_no_video_is_told_and_tried_again(tmp_path: Path) -> None:
             until(lambda: running.live.figures.frames_out > 10, "real video is not taken up behind garbage")
 
 
+def test_a_sink_away_at_the_end_is_an_error(make_clip: MakeClip, tmp_path: Path) -> None:
+    away, whole = f"tcp://127.0.0.1:{free_port()}", tmp_path / "out.mkv"
+    command = [*COMMAND, str(make_clip("in.mp4", frames=30)), away, str(whole), "--drop", "never", "--no-sound"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert f"exdnet: {away}" in done.stderr.strip().splitlines()[-1]
+    assert len(decode(whole)) == 30
+
+
 def test_a_wrong_encoder_option_is_told(make_clip: MakeClip, tmp_path: Path) -> None:
     source = make_clip("in.mp4")
     command = [*COMMAND, str(source), str(tmp_path / "out.mkv"), "--option", "presset=slow"]
