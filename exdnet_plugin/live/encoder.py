@@ -33,7 +33,12 @@ TIME_BASE = Fraction(1, 90000)
 SOUND_RATE, SOUND_LAYOUT, SOUND_FRAME, SOUND_BITS = 48000, "stereo", 1024, 128_000
 SLACK = 0.1  # seconds by which sound may stray from its frames' count: more is a gap
 KEYFRAME_SECONDS = 2
-_DEFAULTS = {"libx264": {"preset": "superfast", "tune": "zerolatency"}, "libx265": {"tune": "zerolatency"}}
+_NVENC = {"preset": "p4", "tune": "ull", "delay": "0", "forced-idr": "1"}  # by default a keyframe asked for is no IDR
+_DEFAULTS = {
+    "libx264": {"preset": "superfast", "tune": "zerolatency"},
+    "libx265": {"tune": "zerolatency"},
+    **dict.fromkeys(("h264_nvenc", "hevc_nvenc", "av1_nvenc"), _NVENC),
+}
 Take = Callable[["Packet[Any]"], None]
 
 

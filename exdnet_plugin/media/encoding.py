@@ -21,7 +21,11 @@ from exdnet_plugin.media.facts import VideoFacts
 from exdnet_plugin.media.frames import workable_format
 from exdnet_plugin.pixel_format import pixel_format
 
-_DEFAULT_CRF = {"libx264": "18", "libx265": "20", "libvpx-vp9": "30", "libsvtav1": "28"}
+_NVENC = frozenset({"h264_nvenc", "hevc_nvenc", "av1_nvenc"})
+_DEFAULT_QUALITY = {
+    **{"libx264": "18", "libx265": "20", "libvpx-vp9": "30", "libsvtav1": "28"},
+    **{"h264_nvenc": "19", "hevc_nvenc": "21", "av1_nvenc": "27"},
+}
 _DEFAULT_OPTIONS = {
     "libx264": {"preset": "medium"},
     "libx265": {"preset": "medium"},
@@ -30,6 +34,7 @@ _DEFAULT_OPTIONS = {
     "prores_ks": {"profile": "hq"},
     "mpeg2video": {"b": "12000000"},
     "ffv1": {"level": "3", "slicecrc": "1"},
+    **{name: {"preset": "p5", "rc": "vbr"} for name in _NVENC},
 }
 _QUIET = {"libx265": ("x265-params", "log-level=error"), "libsvtav1": ("svtav1-params", "")}
 _SUGGESTED = "libx264, libx265, libsvtav1, libvpx-vp9, ffv1 or prores_ks"
@@ -41,7 +46,7 @@ class EncodingOptions:
 
     Attributes:
         codec: an encoder of FFmpeg.
-        crf: constant quality; lower is better and larger. Not together with `bitrate`.
+        crf: constant quality; lower is better and larger; NVIDIA's encoders call it cq. Not together with `bitrate`.
         bitrate: bits a second.
         preset: the encoder's own name or number of a preset.
         pixel_format: what the encoder is given; converted to by swscale.
@@ -156,9 +161,9 @@ def _options(codec: str, chosen: str, facts: VideoFacts, asked: EncodingOptions)
     if asked.bitrate is not None:
         options["b"] = str(asked.bitrate)
     elif asked.crf is not None:
-        options["crf"] = f"{asked.crf:g}"
-    elif codec in _DEFAULT_CRF:
-        options["crf"] = _DEFAULT_CRF[codec]
+        options[_quality_option(codec)] = f"{asked.crf:g}"
+    elif codec in _DEFAULT_QUALITY:
+        options[_quality_option(codec)] = _DEFAULT_QUALITY[codec]
     if asked.preset is not None:
         options["preset"] = asked.preset
     if facts.chroma_site != "unspecified" and pixel_format(workable_format(chosen)).log2_chroma != (0, 0):
@@ -169,6 +174,10 @@ def _options(codec: str, chosen: str, facts: VideoFacts, asked: EncodingOptions)
         parameters = [quiet, facts.light.parameters(codec) if facts.light else "", asked.options.get(key, "")]
         options[key] = ":".join(filter(None, parameters))
     return {key: value for key, value in options.items() if value}
+
+
+def _quality_option(codec: str) -> str:
+    return "cq" if codec in _NVENC else "crf"
 
 
 def _asked_format(codec: Codec, name: str) -> str:
@@ -191,6 +200,8 @@ def _nearest_format(codec: Codec, facts: VideoFacts, notes: list[str]) -> str:
     odd = codec.name in ("libx264", "libx265") and bool(facts.width % 2 or facts.height % 2)
     if (wanted.name in taken or not taken) and not (odd and wanted.log2_chroma != (0, 0)):
         return wanted.name
+    if wanted.depth > 8 and wanted.log2_chroma == (1, 1) and "p010le" in taken:
+        return "p010le"  # the same in another order, so nothing is to be told
     suffixes = ("10le", "12le", "") if wanted.depth > 8 else ("", "10le")
     chroma = {(1, 1): "420", (1, 0): "422", (0, 1): "440", (0, 0): "444"}[wanted.log2_chroma]
     lossless_rgb = wanted.family == "rgb" and codec.name == "ffv1"
@@ -215,5 +226,9 @@ def check_opened(context: VideoCodecContext) -> None:
 
 
 def refused(context: VideoCodecContext, error: FFmpegError) -> MediaError:
-    """The error for settings that an encoder does not take."""
-    return MediaError(f"encoder {context.name} refuses its settings ({error.strerror}); check crf, preset and options")
+    """The error for settings that an encoder does not take, or for one whose hardware is not there."""
+    if context.name in _NVENC:
+        remedy = "it needs an NVIDIA GPU that encodes (A100 and H100 do not) and its driver; libx264 needs neither"
+    else:
+        remedy = "check crf, preset and options"
+    return MediaError(f"encoder {context.name} refuses its settings ({error.strerror}); {remedy}")

@@ -117,6 +117,10 @@ class VideoSink:
     def _start(self) -> None:
         """Open the encoder and the file, so that a wrong option or folder is told before any work is done."""
         try:
+            self.video.open()
+        except FFmpegError as error:
+            raise refused(self.video, error) from None
+        try:
             self._container.start_encoding()
         except OSError as error:  # FFmpeg's errors are of this kind too where they are the system's
             raise MediaError(f"{self.path} cannot be written: {error.strerror}. {REMEDY}") from None

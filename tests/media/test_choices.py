@@ -7,11 +7,15 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
+from av.codec import CodecContext
 from conftest import Identity, MakeClip, dark_frames, decode, luma, packets
 from facts_sources import plain, second_video, sound, with_extra
 
 from exdnet_plugin import enhance_video
+from exdnet_plugin.media.encoding import EncodingOptions, choose_encoding
+from exdnet_plugin.media.facts import ColorTags, VideoFacts
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -45,6 +49,7 @@ def test_a_part_that_is_none_is_refused(make_clip: MakeClip, tmp_path: Path, exd
         (["--pixel-format", "rgb24"], "libx264 does not take pixel format 'rgb24'"),
         (["--preset", "hasty"], "refuses its settings"),
         (["--codec", "aac"], "codec 'aac' is for audio"),
+        (["--codec", "hevc_nvenc", "--option", "gpu=63"], "it needs an NVIDIA GPU that encodes"),
         (["--codec", "libvpx-vp9", "--preset", "slow"], "has no option 'preset'"),
         (["--video-stream", "4"], "has no video stream 4; there are 0 to 0"),
     ):
@@ -195,3 +200,16 @@ def test_avi_has_the_rate_of_its_source(make_clip: MakeClip, tmp_path: Path) -> 
     enhance_video(make_clip("in.mp4", rate=25), tmp_path / "out.avi", chain="null")
     with av.open(str(tmp_path / "out.avi")) as container:
         assert container.streams.video[0].average_rate == 25
+
+
+def test_nvidias_encoders_are_asked_for_quality_and_depth_in_their_own_words() -> None:
+    deep = VideoFacts(96, 64, "yuv420p10le", Fraction(1, 25), Fraction(25), None, ColorTags(1, 1, 1, 1))
+    by_default, asked = (choose_encoding(".mkv", deep, EncodingOptions("hevc_nvenc", crf=crf)) for crf in (None, 24))
+    assert by_default.pixel_format == "p010le"
+    assert by_default.options | {"cq": "24"} == asked.options
+    assert "crf" not in by_default.options
+    known = {option.name for option in CodecContext.create("hevc_nvenc", "w").supported_options.private}
+    assert set(asked.options) <= known
+    frame = av.VideoFrame.from_ndarray(np.arange(0, 96 * 96, dtype=np.uint16).reshape(96, 96) % 1024, "yuv420p10le")
+    there = frame.reformat(format="p010le")
+    assert np.array_equal(there.reformat(format="yuv420p10le").to_ndarray(), frame.to_ndarray())
