@@ -19,6 +19,7 @@ _LSRW = tuple(
 _RELLISUR = tuple(
     (f"{top}LLLR", f"{top}{high}/X1") for top in ("Train/", "") for high in ("NLHR-Duplicates", "NLHR")
 )  # fmt: skip
+GROUPS = "viewpoint_groups.json"
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,12 @@ def open_data_set(root: Path) -> DataSet:
 
 
 def data_set_around(low: Path, high: Path) -> DataSet:
-    """The data set that two folders are part of, as :func:`open_data_set` finds it above them, or their pairs alone."""
-    for root in list(low.parents)[:3]:
+    """The data set that two folders are part of, as :func:`open_data_set` finds it above them, or their pairs alone.
+
+    Of several, the nearest that tells its viewpoints, else the nearest.
+    """
+    roots = sorted(list(low.parents)[:3], key=lambda root: not (root / GROUPS).is_file())
+    for root in roots:
         try:
             found = open_data_set(root)
         except ValueError:
@@ -70,7 +75,7 @@ def paired_data_set(low: Path, high: Path, root: Path | None = None) -> DataSet:
     """The pairs of two folders; what tells their groups and bursts lies in `root`, by default the dark folder's own."""
     root = root or low.parent
     pairs = find_pairs(low, high)
-    groups = _names(root / "viewpoint_groups.json") or [[pair.name] for pair in pairs]
+    groups = _names(root / GROUPS) or [[pair.name] for pair in pairs]
     return DataSet("paired folders", pairs, groups, _names(root / "static_bursts.json"))
 
 

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 @click.option(
     "--validation",
     is_flag=True,
-    help="Only the pictures that `exdnet train` holds out of these folders' data set by default.",
+    help="Only the pictures that `exdnet train` holds out of these folders' data set.",
+)
+@click.option(
+    "--hold-out", type=click.Choice(["views", "pictures"]), help="Which those are, as for training.  [default: views]"
 )
 @click.option("--frames", type=click.IntRange(1), metavar="N", help="Of a video, so many at most.  [default: 120]")
 @click.option("--from", "start", metavar="TIME", help="Where a video's frames start, in seconds or as 1:02:03.5.")
@@ -83,26 +86,29 @@ def _measure(source: Path, other: Path | None, how: dict[str, Any], opened: Exit
     if source.is_dir():
         _refuse(how, "frames", "start", why=f"{source} is a folder of pictures")
         return _pairs(source, other, how) if other else _pictures(source, how)
-    _refuse(how, "validation", why=f"{source} is a video; it is for pairs of pictures")
+    _refuse(how, "validation", "hold_out", why=f"{source} is a video; it is for pairs of pictures")
     return _videos(source, other, how, opened) if other else _video(source, how, opened)
 
 
 def _refuse(how: dict[str, Any], *names: str, why: str) -> None:
     given = [name for name in names if how[name]]
     if given:
-        raise ValueError(f"--{given[0].replace('start', 'from')}: {why}; leave it out")
+        option = given[0].replace("start", "from").replace("_", "-")
+        raise ValueError(f"--{option}: {why}; leave it out")
 
 
 def _pairs(low: Path, high: Path, how: dict[str, Any]) -> Measured:
     from exdnet_plugin.data_sets import data_set_around
     from exdnet_plugin.evaluation.folders import evaluate_pairs
     from exdnet_plugin.evaluation.results import PAIR_COLUMNS
-    from exdnet_plugin.pairs import split_by_group
+    from exdnet_plugin.training.runs import split
 
     data = data_set_around(low, high)
     pairs = [pair for pair in data.pairs if (pair.low.parent, pair.high.parent) == (low, high)]
-    if how["validation"]:
-        held_out = {pair.name for pair in split_by_group(data.pairs, data.groups)[1]}
+    if not how["validation"]:
+        _refuse(how, "hold_out", why="all pictures are measured; add --validation")
+    else:
+        held_out = {pair.name for pair in split(data, how["hold_out"] or "views")[1]}
         pairs = [pair for pair in pairs if pair.name in held_out]
         if not pairs:
             raise ValueError(f"{low} holds none of the pictures that training holds out; leave out --validation")
@@ -114,7 +120,7 @@ def _pictures(folder: Path, how: dict[str, Any]) -> Measured:
     from exdnet_plugin.evaluation.folders import evaluate_pictures, pictures_of
     from exdnet_plugin.evaluation.results import PICTURE_COLUMNS
 
-    _refuse(how, "validation", why=f"there is no ground truth of {folder}")
+    _refuse(how, "validation", "hold_out", why=f"there is no ground truth of {folder}")
     paths = pictures_of(folder)
     evaluation = _evaluation(str(folder), "pictures", PICTURE_COLUMNS, how)
     return evaluation, evaluate_pictures(paths, chain=how["chain"], device=how["device"]), len(paths)

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import torch
 
 from exdnet_plugin.allocator import keep_memory
 from exdnet_plugin.benchmarks import machine
@@ -51,6 +50,7 @@ def nothing(network: ExdNet) -> None:
 
 
 ALL = LossWeights()
+OTHER_SEEDS = (1, 2)  # of the whole: how far runs of one recipe are apart
 VARIANTS: dict[str, tuple[Callable[[ExdNet], None], str, LossWeights]] = {
     "everything": (nothing, "lol", ALL),
     "without the branch of differences": (without_differences, "lol", ALL),
@@ -77,14 +77,14 @@ def halved(data: DataSet, folder: Path) -> DataSet:
     return replace(data, pairs=pairs)
 
 
-def run(name: str, data: DataSet, folder: Path, steps: int) -> dict[str, float]:
+def run(name: str, data: DataSet, folder: Path, steps: int, seed: int = 0) -> dict[str, float]:
     """The metrics of a variant's averaged weights on the held-out pictures."""
     change, exposures, losses = VARIANTS[name]
     recipe = Recipe(
         steps=steps, batch=6, size=96, crops=1, learning_rate=1e-3, ema=0.99, exposures=exposures, losses=losses,
-        validate_every=steps, checkpoint_every=steps,
+        seed=seed, validate_every=steps, checkpoint_every=steps,
     )  # fmt: skip
-    trainer = Trainer(recipe, folder / name.replace(" ", "-"), "cpu")
+    trainer = Trainer(recipe, folder / f"{name.replace(' ', '-')}-{seed}", "cpu")
     change(trainer.network)
     trainer.average.load_state_dict(trainer.network.state_dict())
     source, validate = full_source(trainer, data, *split(data, "views"), [])
@@ -97,12 +97,13 @@ def main() -> None:
     keep_memory()
     root, out, steps = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 600
     results: dict[str, Any] = {"machine": machine.facts(), "steps": steps, "validation": {}}
+    runs = [(variant, 0) for variant in VARIANTS] + [("everything", seed) for seed in OTHER_SEEDS]
     with tempfile.TemporaryDirectory() as name:
         data = halved(open_data_set(root), Path(name))
-        for variant in VARIANTS:
-            torch.manual_seed(0)
-            results["validation"][variant] = run(variant, data, Path(name), steps)
-            print(variant, results["validation"][variant], flush=True)
+        for variant, seed in runs:
+            title = f"{variant}, seed {seed}" if seed else variant
+            results["validation"][title] = run(variant, data, Path(name), steps, seed)
+            print(title, results["validation"][title], flush=True)
             out.write_text(json.dumps(results, indent=2) + "\n")
 
 

@@ -101,6 +101,7 @@ def test_what_is_no_folder_of_pictures_is_refused(exdnet: Run, pairs: Path) -> N
         (["--frames", "5"], "--frames"),
         (["--from", "1"], "--from"),
         (["--validation"], "no ground truth"),
+        (["--hold-out", "views"], "--hold-out: there is no ground truth"),
         (["--chain", "exdnot"], "there are exdnet"),
         (["--chain", "exdnet=weights=gone.pth"], "no weights 'gone.pth'"),
         (["--device", "tpu"], "there is cpu"),
@@ -115,15 +116,19 @@ def test_tiny_pictures_are_refused_by_name(exdnet: Run, pairs: Path) -> None:
     refused(exdnet("evaluate", pairs / "low", "--chain", "null"), "0.png is 12x2")
 
 
-def test_validation_is_what_training_holds_out_wherever_the_folders_lie(exdnet: Run, pairs: Path) -> None:
+@pytest.mark.parametrize("hold_out", ["views", "pictures"])
+def test_validation_is_what_training_holds_out_wherever_the_folders_lie(
+    exdnet: Run, pairs: Path, hold_out: str
+) -> None:
     """LOL as it is given out has its folders one further down than what tells its groups."""
     root = pairs / "root"
     (root / "our485").mkdir(parents=True)
     for side in ("low", "high"):
         (pairs / side).rename(root / "our485" / side)
     (root / "viewpoint_groups.json").write_text(json.dumps([["0"], ["1", "2"]]))
-    held_out = {pair.name for pair in split(open_data_set(root), "views")[1]}
-    out = exdnet("evaluate", root / "our485/low", root / "our485/high", "--validation", "--json")[1]
+    held_out = {pair.name for pair in split(open_data_set(root), hold_out)[1]}
+    options = ["--validation", "--hold-out", hold_out, "--json"]
+    out = exdnet("evaluate", root / "our485/low", root / "our485/high", *options)[1]
     assert {row["name"] for row in json.loads(out)["rows"]} == held_out
 
 
