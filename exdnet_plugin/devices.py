@@ -10,12 +10,12 @@ import torch
 def resolve_device(name: str) -> str:
     """`auto`, `cpu`, `cuda` or `cuda:N` as torch names it; ValueError says what there is.
 
-    `cuda`, and `auto` where there are GPUs, is all of them: `cuda:0` where there is one, else `cuda`, whose tensors are
+    `auto` is the first GPU, or the CPU. `cuda` is all GPUs: `cuda:0` where there is one, else `cuda`, whose tensors are
     on the first.
     """
     available = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     if name == "auto":
-        name = "cuda" if available else "cpu"
+        name = available[0] if available else "cpu"
     if name in ("cpu", *available):
         return name
     if name != "cuda" or not available:

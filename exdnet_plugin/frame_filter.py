@@ -24,6 +24,9 @@ from exdnet_plugin.stream_info import StreamInfo
 Quality = Literal["exact", "realtime"]
 State = Mapping[str, NDArray[Any]]
 Plane = TypeVar("Plane", bound=Tensor | NDArray[Any])
+SEGMENT = (
+    120  # frames of whole batches, behind which a job goes on: few enough for a journal, enough to cost no quality
+)
 CUDA_BATCH = 4
 CUDA_BATCH_PIXELS = 1 << 23  # four frames of 1080p: larger frames go in fewer at a time, for the memory of small cards
 
@@ -124,8 +127,9 @@ class FrameFilter:
         """How many frames are processed at once."""
         if not self.stream.device.startswith("cuda"):
             return 1
-        one = max(1, min(CUDA_BATCH, CUDA_BATCH_PIXELS // (self.stream.width * self.stream.height)))
-        return one * len(devices_of(self.stream.device))
+        most = max(1, min(CUDA_BATCH, CUDA_BATCH_PIXELS // (self.stream.width * self.stream.height)))
+        most *= len(devices_of(self.stream.device))
+        return next(size for size in range(min(most, SEGMENT), 0, -1) if SEGMENT % size == 0)
 
     def restore(self, state: State) -> None:
         """Let processors remember what a snapshot holds. ValueError when it is not of this chain."""

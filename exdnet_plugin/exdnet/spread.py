@@ -7,7 +7,8 @@ the network, which knows nothing of other frames, runs on all. Results do not de
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -22,23 +23,31 @@ class Spread:
     """Inference forms of one network on several devices, used as one. Frames, matrices and results are on the first.
 
     Args:
-        each: the same network's, one a device, the first device's first.
+        each: makes the same network's, one a device, the first device's first. Those behind it are made when a batch
+            has more than one frame: a photo needs one device alone.
     """
 
-    def __init__(self, each: Sequence[Inference]) -> None:
-        self._first, self._each = each[0], each
+    def __init__(self, each: Sequence[Callable[[], Inference]]) -> None:
+        self._first, self._others = each[0](), each[1:]
+        self._each = [self._first]
         self.engine, self.dtype = self._first.engine, self._first.dtype
 
     @torch.inference_mode()
     def measure(self, frames: Tensor, range_: Tensor) -> tuple[Tensor, Tensor]:
-        """See :meth:`Inference.measure`. Every device is given its part before the first result is asked for."""
-        parts = [
-            inference.measure(
-                part.to(inference.device, non_blocking=True), ranges.to(inference.device, non_blocking=True)
-            )
+        """See :meth:`Inference.measure`.
+
+        All parts are sent first: a GPU sends behind what it was given to compute, so a part that was sent later would
+        wait for the first GPU's own.
+        """
+        if len(frames) > 1 and self._others:
+            self._each += [make() for make in self._others]
+            self._others = ()
+        sent = [
+            (inference, part.to(inference.device, non_blocking=True), ranges.to(inference.device, non_blocking=True))
             for inference, part, ranges in zip(self._each, self._parts(frames), self._parts(range_), strict=False)
         ]
-        before, matrices = zip(*parts, strict=True)
+        measured = [inference.measure(part, ranges) for inference, part, ranges in sent]
+        before, matrices = zip(*measured, strict=True)
         return self._gathered(before, frames), self._gathered(matrices, frames)
 
     @torch.inference_mode()
@@ -67,5 +76,5 @@ def spread_inference(
     weights: Weights, device: str, engine: Engine = "auto", dtype: torch.dtype | None = None
 ) -> Inference | Spread:
     """:func:`exact_inference` on a device, or on every one that its name stands for."""
-    each = [exact_inference(weights, one, engine, dtype) for one in devices_of(device)]
-    return each[0] if len(each) == 1 else Spread(each)
+    each = [partial(exact_inference, weights, one, engine, dtype) for one in devices_of(device)]
+    return each[0]() if len(each) == 1 else Spread(each)

@@ -9,14 +9,14 @@ from contextlib import closing
 from typing import Any, Literal
 
 from exdnet_plugin.errors import MediaError
-from exdnet_plugin.frame_filter import FrameFilter, State
+from exdnet_plugin.frame_filter import SEGMENT, FrameFilter, State
 from exdnet_plugin.media.fields import split, woven
 from exdnet_plugin.media.frames import frame_from_planes, frame_planes
 from exdnet_plugin.media.sink import VideoSink
 from exdnet_plugin.media.source import VideoSource
 from exdnet_plugin.media.timing import Shown, at_constant_rate, at_own_times
 from exdnet_plugin.pipeline.prefetch import prefetch
-from exdnet_plugin.pipeline.segments import SEGMENT, Finished, Segments
+from exdnet_plugin.pipeline.segments import Finished, Segments
 from exdnet_plugin.pipeline.stages import StageClock
 from exdnet_plugin.pipeline.trace import Trace
 from exdnet_plugin.pipeline.work import Work, read_frame

@@ -13,14 +13,13 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
 from exdnet_plugin.errors import MediaError
-from exdnet_plugin.frame_filter import State
+from exdnet_plugin.frame_filter import SEGMENT, State
 from exdnet_plugin.media.frames import frame_planes, reformatted
 from exdnet_plugin.media.sink import VideoSink
 from exdnet_plugin.media.timing import Stamp
 from exdnet_plugin.pipeline.work import Work
 from exdnet_plugin.whole_file import REMEDY
 
-SEGMENT = 120  # frames: a multiple of every batch; short enough for a journal, long enough to cost no quality
 MAX_LOSS = 5.0  # seconds of work: a segment that takes longer keeps a journal
 
 

@@ -52,7 +52,7 @@ class Remembered:
     def _seen(self, before: Tensor, whole: Whole) -> tuple[Tensor, Tensor, Tensor]:
         """What is kept of a picture: what the global branch takes, and before and after calibration of some pixels."""
         flat, bright = before.flatten(1), whole.bright.to(before.device).flatten(1)
-        some = torch.arange(PIXELS, device=before.device) * flat.shape[1] // PIXELS
+        some = torch.randint(flat.shape[1], (PIXELS,), generator=torch.Generator().manual_seed(PIXELS)).to(flat.device)
         return F.avg_pool2d(before, 2).half(), flat[:, some].clone(), bright[:, some].clone()
 
     def matrices(self, network: ExdNet, numbers: Sequence[int], step: int) -> tuple[Tensor, Tensor]:

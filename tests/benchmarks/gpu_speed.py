@@ -94,7 +94,7 @@ def measure(size: str, device: str, seconds: float) -> dict[str, Any]:
 
 parser = argparse.ArgumentParser()
 parser.add_argument("report", type=Path)
-parser.add_argument("--device", default="cuda")
+parser.add_argument("--device", default="cuda:0")
 parser.add_argument("--size", dest="sizes", action="append", choices=SIZES)
 parser.add_argument("--seconds", type=float, default=3)
 options = parser.parse_args()

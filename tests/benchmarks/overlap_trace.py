@@ -16,7 +16,7 @@ rng = np.random.default_rng(0)
 planes = [rng.integers(16, 60, shape, np.uint8) for shape in ((1080, 1920), (540, 960), (540, 960))]
 stream = exdnet_plugin.StreamInfo(WIDTH, HEIGHT, "yuv420p")
 
-with exdnet_plugin.open_filter(stream, device="cuda") as bright:
+with exdnet_plugin.open_filter(stream, device="cuda:0") as bright:
     list(bright.run((planes, index / 25) for index in range(8)))  # warm up
     bright.reset()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
