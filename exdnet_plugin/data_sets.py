@@ -19,7 +19,6 @@ _LSRW = tuple(
 _RELLISUR = tuple(
     (f"{top}LLLR", f"{top}{high}/X1") for top in ("Train/", "") for high in ("NLHR-Duplicates", "NLHR")
 )  # fmt: skip
-GROUPS = "viewpoint_groups.json"
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,8 @@ def open_data_set(root: Path) -> DataSet:
 
 
 def data_set_around(low: Path, high: Path) -> DataSet:
-    """The data set that two folders are part of, as :func:`open_data_set` finds it above them, or their pairs alone.
-
-    Of several, the nearest that tells its viewpoints, else the nearest.
-    """
-    roots = sorted(list(low.parents)[:3], key=lambda root: not (root / GROUPS).is_file())
-    for root in roots:
+    """The data set that two folders are part of, as :func:`open_data_set` finds it above them, or their pairs alone."""
+    for root in list(low.parents)[:3]:
         try:
             found = open_data_set(root)
         except ValueError:
@@ -72,11 +67,17 @@ def data_set_around(low: Path, high: Path) -> DataSet:
 
 
 def paired_data_set(low: Path, high: Path, root: Path | None = None) -> DataSet:
-    """The pairs of two folders; what tells their groups and bursts lies in `root`, by default the dark folder's own."""
+    """The pairs of two folders.
+
+    What tells their groups and bursts lies in `root`, by default the dark folder's own, or in the folder above it, as
+    beside LOL's `our485`.
+    """
     root = root or low.parent
     pairs = find_pairs(low, high)
-    groups = _names(root / GROUPS) or [[pair.name] for pair in pairs]
-    return DataSet("paired folders", pairs, groups, _names(root / "static_bursts.json"))
+    groups, bursts = (
+        _names(root / name) or _names(root.parent / name) for name in ("viewpoint_groups.json", "static_bursts.json")
+    )
+    return DataSet("paired folders", pairs, groups or [[pair.name] for pair in pairs], bursts)
 
 
 def _there(root: Path, layout: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

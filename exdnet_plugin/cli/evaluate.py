@@ -106,7 +106,7 @@ def _pairs(low: Path, high: Path, how: dict[str, Any]) -> Measured:
     data = data_set_around(low, high)
     pairs = [pair for pair in data.pairs if (pair.low.parent, pair.high.parent) == (low, high)]
     if not how["validation"]:
-        _refuse(how, "hold_out", why="all pictures are measured; add --validation")
+        _refuse(how, "hold_out", why="it is for --validation")
     else:
         held_out = {pair.name for pair in split(data, how["hold_out"] or "views")[1]}
         pairs = [pair for pair in pairs if pair.name in held_out]

@@ -26,7 +26,13 @@ import click
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True)
 @click.option("--size", type=click.IntRange(16), default=96, show_default=True, help="Side of a crop in pixels.")
 @click.option("--learning-rate", type=float, default=5e-4, show_default=True)
-@click.option("--crops", type=click.IntRange(1), default=2, show_default=True, help="Crops of one picture in a batch.")
+@click.option(
+    "--crops",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Crops of one picture in a batch; one with --plain.",
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
     "--checkpoint-every", type=click.IntRange(1), default=200, show_default=True, help="Steps that a kill may lose."
@@ -34,7 +40,7 @@ import click
 @click.option("--validate-every", type=click.IntRange(1), default=500, show_default=True)
 @click.option("--small", metavar="WEIGHTS", help="Teach small frames what WEIGHTS give at full size: for realtime.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
-@click.option("--plain", is_flag=True, help="Pairs as they are, one crop of each: for a benchmark, not for real video.")
+@click.option("--plain", is_flag=True, help="Pairs as they are: for a benchmark, not for real video.")
 @click.option(
     "--losses", type=click.Choice(["default", "paper"]), default="default", show_default=True, help="Which to lessen."
 )
@@ -121,19 +127,19 @@ def _recipe(exposures: str, options: dict[str, Any], vgg: Path | None, small: st
 
     from exdnet_plugin.training.losses import PAPER_LOSSES, PLAIN_LOSSES, LossWeights
     from exdnet_plugin.training.recipe import PLAIN_RATE, PLAIN_WHOLES, Recipe
-    from exdnet_plugin.training.samples import PLAIN
+    from exdnet_plugin.training.samples import PLAIN, SampleMix
     from exdnet_plugin.training.small import SMALL_LOSSES
 
-    losses = PAPER_LOSSES if options.pop("losses") == "paper" else SMALL_LOSSES if small else LossWeights()
+    plain, paper = options.pop("plain"), options.pop("losses") == "paper"
+    remembers = plain and not paper and not small
+    losses = PAPER_LOSSES if paper else SMALL_LOSSES if small else PLAIN_LOSSES if remembers else LossWeights()
     if losses.perceptual and vgg is None:
         click.echo("the perceptual and style losses are left out: they need torchvision's VGG file, by --vgg", err=True)
         losses = replace(losses, perceptual=0, style=0)
     options["exposures"] = options["exposures"] or exposures
-    if not options.pop("plain"):
-        return Recipe(**options, losses=losses)
-    if losses == LossWeights():
-        options |= {"losses": PLAIN_LOSSES, "remembered": PLAIN_WHOLES, "global_rate": PLAIN_RATE}
-    return Recipe(**{"losses": losses, **options}, mix=PLAIN)
+    if remembers:
+        options |= {"crops": 1, "remembered": PLAIN_WHOLES, "global_rate": PLAIN_RATE}
+    return Recipe(**options, losses=losses, mix=PLAIN if plain else SampleMix())
 
 
 def _data_set(data: Path | None, low: Path | None, high: Path | None) -> Any:

@@ -56,7 +56,8 @@ class LiveEncoding:
         """Settings for a stream: no frame waits for a later one, a keyframe every two seconds at least."""
         rate = facts.rate or Fraction(30)
         options = {"g": str(round(rate * KEYFRAME_SECONDS)), "bf": "0", **_DEFAULTS.get(self.codec, {}), **self.options}
-        preset = self.preset or options.pop("preset", None)
+        by_default = options.pop("preset", None)
+        preset = self.preset or by_default
         crf = self.crf if self.crf is not None or self.bitrate else 23
         if self.codec not in ("libx264", "libx265", "libsvtav1"):
             crf = self.crf

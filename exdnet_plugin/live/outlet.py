@@ -66,7 +66,7 @@ class Outlet:
         self._waits_for_key, self._drop = False, drop
         self._most = WAITING[sink.carried]
         self._packets = Channel["Packet[Any]"](self._most)
-        self._ending = threading.Event()
+        self._ending, self._late = threading.Event(), False
         self._process: subprocess.Popen[bytes] | None = None
         self._opened, self._moved = 0, time.monotonic()
         figures.sinks_up[sink.shown] = False
@@ -109,6 +109,7 @@ class Outlet:
         """Wait for its end, and end it at a moment of the monotonic clock."""
         self.end()
         self._thread.join(max(0.0, until - time.monotonic()))
+        self._late = self._thread.is_alive()
         self._kill()
         self._thread.join()
 
@@ -124,18 +125,28 @@ class Outlet:
                 pauses.reset()
             self._remove_empty()
             if self._ending.is_set():
-                self._gone(MediaError(f"{self._sink.shown} {reason}, and has no end"))
-            if self._ending.is_set() or not self._reopens(reason):
+                self._has_no_end(f"{reason}, and has no end")
+                return
+            if not self._reopens(reason):
                 log.error("%s %s", self._sink.shown, reason)
                 return
             if pauses.is_news(reason):
                 log.warning("%s %s; opening it again", self._sink.shown, reason)
             self._figures.reopened[self._sink.shown] += 1
             if self._ending.wait(pauses.next()):
-                self._gone(MediaError(f"{self._sink.shown} was away when the stream ended: {reason}"))
+                self._has_no_end(f"was away when the stream ended: {reason}")
                 return
             self._figures.drop("sink away", self._packets.clear())
             self._skip_to_key()
+
+    def _has_no_end(self, reason: str) -> None:
+        """The stream ended without this sink: an error, but for a pipe, whose reader Ctrl-C ends as well."""
+        if self._late:
+            reason = f"took no end in {ENDING:g} s"
+        if self._sink.url == STDOUT:
+            log.error("%s %s", self._sink.shown, reason)
+        else:
+            self._gone(MediaError(f"{self._sink.shown} {reason}"))
 
     def _reopens(self, reason: str) -> bool:
         """Whether to go on: a pipe whose reader has gone does not come back, and what is wrong stays so."""

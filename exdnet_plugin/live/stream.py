@@ -123,7 +123,8 @@ class LiveStream:
         """Run until the source ends, a sink is away for good, or :meth:`stop`.
 
         Raises:
-            MediaError: source or sink cannot be opened or went away, and is not to be opened again; a wrong encoder.
+            MediaError: source or sink cannot be opened or went away, and is not to be opened again; a sink was away at
+                the end; a wrong encoder.
         """
         reader = threading.Thread(target=self._feed.run, name="exdnet-reader", daemon=True)
         reader.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -21,7 +22,10 @@ from exdnet_plugin.media.facts import VideoFacts
 from exdnet_plugin.media.frames import workable_format
 from exdnet_plugin.pixel_format import pixel_format
 
-_NVENC = frozenset({"h264_nvenc", "hevc_nvenc", "av1_nvenc"})
+_NVENC_DEEP = frozenset(
+    {"hevc_nvenc", "av1_nvenc"}
+)  # FFmpeg lists deep formats of h264_nvenc, too, but cards refuse them
+_NVENC = _NVENC_DEEP | {"h264_nvenc"}
 _DEFAULT_QUALITY = {
     **{"libx264": "18", "libx265": "20", "libvpx-vp9": "30", "libsvtav1": "28"},
     **{"h264_nvenc": "19", "hevc_nvenc": "21", "av1_nvenc": "27"},
@@ -63,6 +67,10 @@ class EncodingOptions:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.crf == 0 and self.codec in _NVENC:
+            raise ValueError(
+                f"crf 0: {self.codec} takes 0 as a choice of its own; give 1 to 51, or --option tune=lossless"
+            )
         if self.crf is not None and self.bitrate is not None:
             raise ValueError(f"crf {self.crf:g} and bitrate {self.bitrate}: give one of them")
 
@@ -200,8 +208,10 @@ def _nearest_format(codec: Codec, facts: VideoFacts, notes: list[str]) -> str:
     odd = codec.name in ("libx264", "libx265") and bool(facts.width % 2 or facts.height % 2)
     if (wanted.name in taken or not taken) and not (odd and wanted.log2_chroma != (0, 0)):
         return wanted.name
-    if wanted.depth > 8 and wanted.log2_chroma == (1, 1) and "p010le" in taken:
-        return "p010le"  # the same in another order, so nothing is to be told
+    if codec.name in _NVENC_DEEP and wanted.depth > 8:
+        if (wanted.depth, wanted.log2_chroma) != (10, (1, 1)):  # else the same in another order
+            notes.append(f"{wanted.name} is encoded as p010le, 10 bits with 4:2:0 chroma")
+        return "p010le"
     suffixes = ("10le", "12le", "") if wanted.depth > 8 else ("", "10le")
     chroma = {(1, 1): "420", (1, 0): "422", (0, 1): "440", (0, 0): "444"}[wanted.log2_chroma]
     lossless_rgb = wanted.family == "rgb" and codec.name == "ffv1"
@@ -227,7 +237,7 @@ def check_opened(context: VideoCodecContext) -> None:
 
 def refused(context: VideoCodecContext, error: FFmpegError) -> MediaError:
     """The error for settings that an encoder does not take, or for one whose hardware is not there."""
-    if context.name in _NVENC:
+    if context.name in _NVENC and error.errno not in (errno.EINVAL, errno.ERANGE):
         remedy = "it needs an NVIDIA GPU that encodes (A100 and H100 do not) and its driver; libx264 needs neither"
     else:
         remedy = "check crf, preset and options"

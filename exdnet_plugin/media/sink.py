@@ -125,7 +125,8 @@ class VideoSink:
         except OSError as error:  # FFmpeg's errors are of this kind too where they are the system's
             raise MediaError(f"{self.path} cannot be written: {error.strerror}. {REMEDY}") from None
         except FFmpegError as error:
-            raise refused(self.video, error) from None
+            what = f"{self.path.suffix} does not take these streams ({error.strerror})"
+            raise MediaError(f"{what}; .mkv takes most, or try another --codec") from None
         check_opened(self.video)
 
     def finish(self, log: PacketLog) -> None:

@@ -66,7 +66,7 @@ class Batch:
 class BatchSource:
     """How batches are made from pictures. `bright` pictures have no dark partner.
 
-    One of a batch's wholes is smaller than a crop, and no crop is of it.
+    Where pictures are rescaled, one of a batch's wholes is smaller than a crop, and no crop is of it.
 
     `bursts` tells, by the index of a pair, the pairs that show the same still view: now and then, a picture comes with
     one of these, changed and cropped alike.

@@ -33,7 +33,7 @@ class Objective:
         self._discriminator = Discriminator(device) if weights.adversarial else None
 
     def __call__(self, compared: Compared, whole: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """The sum, and each term by name. `whole` is the whole pictures' L1, where there are whole pictures."""
+        """The sum, and each term by name. `whole` is the error of whole pictures, where there are some."""
         terms = terms_of(compared, self.weights)
         if whole is not None and self.weights.whole:
             terms["whole"] = whole

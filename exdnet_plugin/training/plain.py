@@ -25,7 +25,7 @@ class PlainSource:
     Args:
         pairs: dark and bright pictures.
         size: side of a crop.
-        batch: crops a step, each of a picture of its own.
+        batch: crops a step, each of a picture of its own as far as there are `wholes`.
         wholes: pictures a step, those of the crops among them.
         period: steps.
         seed: what is drawn.

@@ -47,7 +47,8 @@ class Recipe:
     def check_same(self, was: Mapping[str, Any]) -> None:
         """ValueError when a run that goes on was another one; how long it is and what it reports may change."""
         now = asdict(self)
-        other = [name for name in _LASTING if name in was and was[name] != now[name]]
+        refreshes = ("checkpoint_every",) if self.remembered else ()  # then pictures are remembered anew
+        other = [name for name in (*_LASTING, *refreshes) if name in was and was[name] != now[name]]
         if other:
             values = ", ".join(f"{name} {was[name]} instead of {now[name]}" for name in other)
             raise ValueError(f"the run that is there was started with {values}; give the same, or another --run")

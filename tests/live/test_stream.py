@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -27,6 +28,7 @@ from exdnet_plugin import MediaError, Plugins, StreamInfo, hookimpl
 from exdnet_plugin.cli.live_log import _OnConsole
 from exdnet_plugin.live.address import RECORDINGS, read_sink, read_source
 from exdnet_plugin.live.encoder import LiveEncoding
+from exdnet_plugin.media.facts import ColorTags, VideoFacts
 
 SMALL = ("--size", "320x180", "--rate", "25")
 COMMAND = [sys.executable, "-m", "exdnet_plugin.cli.main", "stream"]
@@ -333,6 +335,26 @@ def test_a_sink_away_at_the_end_is_an_error(make_clip: MakeClip, tmp_path: Path)
     assert "Traceback" not in done.stderr
     assert f"exdnet: {away}" in done.stderr.strip().splitlines()[-1]
     assert len(decode(whole)) == 30
+
+
+def test_a_reader_that_ctrl_c_ends_too_is_no_error(make_clip: MakeClip) -> None:
+    command = [*COMMAND, str(make_clip("in.mp4", frames=200)), "-", "--pipe-format", "y4m", "--drop", "never"]
+    writer = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert writer.stdout
+    assert writer.stderr
+    writer.stdout.read(1000)
+    writer.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    writer.stdout.close()
+    said = writer.stderr.read().decode()
+    assert writer.wait(30) == 0, said
+
+
+def test_a_preset_is_what_was_asked_for() -> None:
+    facts = VideoFacts(96, 64, "yuv420p", Fraction(1, 25), Fraction(25), None, ColorTags(1, 1, 1, 1))
+    for codec, by_default in (("libx264", "superfast"), ("hevc_nvenc", "p4")):
+        assert LiveEncoding(codec).of(facts).options["preset"] == by_default
+        assert LiveEncoding(codec, preset="slow").of(facts).options["preset"] == "slow"
 
 
 def test_a_wrong_encoder_option_is_told(make_clip: MakeClip, tmp_path: Path) -> None:

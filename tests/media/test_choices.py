@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -50,6 +51,8 @@ def test_a_part_that_is_none_is_refused(make_clip: MakeClip, tmp_path: Path, exd
         (["--preset", "hasty"], "refuses its settings"),
         (["--codec", "aac"], "codec 'aac' is for audio"),
         (["--codec", "hevc_nvenc", "--option", "gpu=63"], "it needs an NVIDIA GPU that encodes"),
+        (["--codec", "hevc_nvenc", "--preset", "hasty"], "(Invalid argument); check crf, preset and options"),
+        (["--codec", "h264_nvenc", "--crf", "0"], "give 1 to 51"),
         (["--codec", "libvpx-vp9", "--preset", "slow"], "has no option 'preset'"),
         (["--video-stream", "4"], "has no video stream 4; there are 0 to 0"),
     ):
@@ -208,6 +211,9 @@ def test_nvidias_encoders_are_asked_for_quality_and_depth_in_their_own_words() -
     assert by_default.pixel_format == "p010le"
     assert by_default.options | {"cq": "24"} == asked.options
     assert "crf" not in by_default.options
+    twelve = choose_encoding(".mkv", replace(deep, pixel_format="yuv422p12le"), EncodingOptions("hevc_nvenc"))
+    assert (twelve.pixel_format, len(twelve.notes)) == ("p010le", 1)
+    assert choose_encoding(".mkv", deep, EncodingOptions("h264_nvenc")).pixel_format == "yuv420p"
     known = {option.name for option in CodecContext.create("hevc_nvenc", "w").supported_options.private}
     assert set(asked.options) <= known
     frame = av.VideoFrame.from_ndarray(np.arange(0, 96 * 96, dtype=np.uint16).reshape(96, 96) % 1024, "yuv420p10le")

@@ -89,9 +89,12 @@ def test_a_run_does_not_go_on_as_another_one(exdnet: Run, pairs: Path, tmp_path:
     assert exdnet(*options, "--batch", 2)[0] == 0
     refused(exdnet(*options, "--batch", 3), "started with batch 2 instead of 3", "another --run")
     refused(exdnet(*options, "--batch", 2, "--exposures", "rellisur"), "started with exposures lol instead of rellisur")
-    code, out, _ = exdnet(*options, "--batch", 2, "--from", "default")
+    code, out, _ = exdnet(*options, "--batch", 2, "--from", "default", "--checkpoint-every", 2)
     assert code == 0
     assert "--from default is where it started" in out
+    plain = [*options[:3], tmp_path / "plain", *options[4:], "--plain", "--batch", 2]
+    assert exdnet(*plain)[0] == 0
+    refused(exdnet(*plain, "--checkpoint-every", 2), "checkpoint_every 200 instead of 2")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked where there is fork")
