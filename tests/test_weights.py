@@ -14,7 +14,9 @@ from exdnet_plugin import enhance_image
 from exdnet_plugin.benchmarks.weights import Pairs, bars, darkened, lamps, well_lit
 from exdnet_plugin.data_sets import open_data_set
 from exdnet_plugin.evaluation.metrics import lab_chroma, psnr, ssim
+from exdnet_plugin.exdnet.checkpoint import load_weights, weights_path
 from exdnet_plugin.pairs import Pair, split_by_group
+from exdnet_plugin.training.runs import split
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,13 @@ def loaded(held_out: list[Pair]) -> Pairs:
     return [pair.load() for pair in held_out]
 
 
+@pytest.mark.parametrize(
+    "path", sorted(weights_path("default").parent.glob("*.safetensors")), ids=lambda path: path.stem
+)
+def test_a_card_is_of_its_weights(path: Path) -> None:
+    assert f"sha256: {load_weights(path.stem).sha256}" in path.with_suffix(".md").read_text()
+
+
 def unit(image: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
 
@@ -47,6 +56,17 @@ def test_unseen_pictures_come_near_their_ground_truth_with_their_colours(held_ou
     assert np.mean([psnr(*pair) for pair in zip(results, truths, strict=True)]) > 18
     assert np.mean([ssim(*pair) for pair in zip(results, truths, strict=True)]) > 0.72
     assert sum(map(lab_chroma, results)) / sum(map(lab_chroma, truths)) > 0.6
+
+
+def test_weights_for_lol_are_nearer_on_pictures_of_views_that_they_know(shared: Path) -> None:
+    pairs = [pair.load() for pair in split(open_data_set(shared / "data" / "lol"), "pictures")[1][::3]]
+    truths = [unit(high) for _, high in pairs]
+    found = []
+    for name in ("default", "lol"):
+        results = [unit(enhance_image(low, chain=f"exdnet=weights={name}")) for low, _ in pairs]
+        found.append([np.mean([metric(*two) for two in zip(results, truths, strict=True)]) for metric in (psnr, ssim)])
+    assert found[1][0] > found[0][0] + 0.5
+    assert found[1][1] > max(found[0][1] + 0.02, 0.81)
 
 
 def test_lamps_stay_lamps(loaded: Pairs) -> None:
