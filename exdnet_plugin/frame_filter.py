@@ -24,9 +24,8 @@ from exdnet_plugin.stream_info import StreamInfo
 Quality = Literal["exact", "realtime"]
 State = Mapping[str, NDArray[Any]]
 Plane = TypeVar("Plane", bound=Tensor | NDArray[Any])
-SEGMENT = (
-    120  # frames of whole batches, behind which a job goes on: few enough for a journal, enough to cost no quality
-)
+# Frames of whole batches, behind which a job goes on: few enough for a journal, enough to cost no quality.
+SEGMENT = 120
 CUDA_BATCH = 4
 CUDA_BATCH_PIXELS = 1 << 23  # four frames of 1080p: larger frames go in fewer at a time, for the memory of small cards
 

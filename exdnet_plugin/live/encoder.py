@@ -23,7 +23,7 @@ from av.video.stream import VideoStream
 
 from exdnet_plugin.live.address import Carried
 from exdnet_plugin.live.feed import Start
-from exdnet_plugin.media.encoding import Encoding, EncodingOptions, check_opened, choose_encoding, refused
+from exdnet_plugin.media.encoding import NVENC, Encoding, EncodingOptions, check_opened, choose_encoding, refused
 from exdnet_plugin.media.facts import ColorTags, VideoFacts
 from exdnet_plugin.media.ffmpeg_filter import linked
 from exdnet_plugin.stream_info import StreamInfo
@@ -33,11 +33,12 @@ TIME_BASE = Fraction(1, 90000)
 SOUND_RATE, SOUND_LAYOUT, SOUND_FRAME, SOUND_BITS = 48000, "stereo", 1024, 128_000
 SLACK = 0.1  # seconds by which sound may stray from its frames' count: more is a gap
 KEYFRAME_SECONDS = 2
-_NVENC = {"preset": "p4", "tune": "ull", "delay": "0", "forced-idr": "1"}  # by default a keyframe asked for is no IDR
+# By default, a keyframe that is asked for would be no IDR, where nobody can join.
+_NVENC_LIVE = {"preset": "p4", "tune": "ull", "delay": "0", "forced-idr": "1"}
 _DEFAULTS = {
     "libx264": {"preset": "superfast", "tune": "zerolatency"},
     "libx265": {"tune": "zerolatency"},
-    **dict.fromkeys(("h264_nvenc", "hevc_nvenc", "av1_nvenc"), _NVENC),
+    **dict.fromkeys(NVENC, _NVENC_LIVE),
 }
 Take = Callable[["Packet[Any]"], None]
 

@@ -22,10 +22,9 @@ from exdnet_plugin.media.facts import VideoFacts
 from exdnet_plugin.media.frames import workable_format
 from exdnet_plugin.pixel_format import pixel_format
 
-_NVENC_DEEP = frozenset(
-    {"hevc_nvenc", "av1_nvenc"}
-)  # FFmpeg lists deep formats of h264_nvenc, too, but cards refuse them
-_NVENC = _NVENC_DEEP | {"h264_nvenc"}
+# FFmpeg lists deep formats of h264_nvenc, too, but cards refuse them.
+_NVENC_DEEP = frozenset({"hevc_nvenc", "av1_nvenc"})
+NVENC = _NVENC_DEEP | {"h264_nvenc"}
 _DEFAULT_QUALITY = {
     **{"libx264": "18", "libx265": "20", "libvpx-vp9": "30", "libsvtav1": "28"},
     **{"h264_nvenc": "19", "hevc_nvenc": "21", "av1_nvenc": "27"},
@@ -38,7 +37,7 @@ _DEFAULT_OPTIONS = {
     "prores_ks": {"profile": "hq"},
     "mpeg2video": {"b": "12000000"},
     "ffv1": {"level": "3", "slicecrc": "1"},
-    **{name: {"preset": "p5", "rc": "vbr"} for name in _NVENC},
+    **{name: {"preset": "p5", "rc": "vbr"} for name in NVENC},
 }
 _QUIET = {"libx265": ("x265-params", "log-level=error"), "libsvtav1": ("svtav1-params", "")}
 _SUGGESTED = "libx264, libx265, libsvtav1, libvpx-vp9, ffv1 or prores_ks"
@@ -67,7 +66,7 @@ class EncodingOptions:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.crf == 0 and self.codec in _NVENC:
+        if self.crf == 0 and self.codec in NVENC:
             raise ValueError(
                 f"crf 0: {self.codec} takes 0 as a choice of its own; give 1 to 51, or --option tune=lossless"
             )
@@ -185,7 +184,7 @@ def _options(codec: str, chosen: str, facts: VideoFacts, asked: EncodingOptions)
 
 
 def _quality_option(codec: str) -> str:
-    return "cq" if codec in _NVENC else "crf"
+    return "cq" if codec in NVENC else "crf"
 
 
 def _asked_format(codec: Codec, name: str) -> str:
@@ -237,7 +236,7 @@ def check_opened(context: VideoCodecContext) -> None:
 
 def refused(context: VideoCodecContext, error: FFmpegError) -> MediaError:
     """The error for settings that an encoder does not take, or for one whose hardware is not there."""
-    if context.name in _NVENC and error.errno not in (errno.EINVAL, errno.ERANGE):
+    if context.name in NVENC and error.errno not in (errno.EINVAL, errno.ERANGE):
         remedy = "it needs an NVIDIA GPU that encodes (A100 and H100 do not) and its driver; libx264 needs neither"
     else:
         remedy = "check crf, preset and options"

@@ -18,6 +18,7 @@ from exdnet_plugin.live.address import Sink, Source
 from exdnet_plugin.live.stream import LiveOptions, LiveStream
 from exdnet_plugin.report import Report
 
+COMMAND = [sys.executable, "-m", "exdnet_plugin.cli.main", "stream"]
 CURVE = "kornia=op=enhance.adjust_gamma:gamma=0.5"
 
 
