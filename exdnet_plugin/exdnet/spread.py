@@ -34,7 +34,19 @@ class Spread:
 
     @torch.inference_mode()
     def measure(self, frames: Tensor, range_: Tensor) -> tuple[Tensor, Tensor]:
-        """See :meth:`Inference.measure`.
+        """See :meth:`Inference.measure`."""
+        measured = [inference.measure(part, ranges) for inference, part, ranges in self._sent(frames, range_)]
+        before, matrices = zip(*measured, strict=True)
+        return self._gathered(before, frames), self._gathered(matrices, frames)
+
+    @torch.inference_mode()
+    def before_calibration(self, frames: Tensor, range_: Tensor) -> Tensor:
+        """See :meth:`Inference.before_calibration`."""
+        sent = self._sent(frames, range_)
+        return self._gathered([inference.before_calibration(part, ranges) for inference, part, ranges in sent], frames)
+
+    def _sent(self, frames: Tensor, range_: Tensor) -> list[tuple[Inference, Tensor, Tensor]]:
+        """Each device's network and its part of a batch.
 
         All parts are sent first: a GPU sends behind what it was given to compute, so a part that was sent later would
         wait for the first GPU's own.
@@ -42,18 +54,10 @@ class Spread:
         if len(frames) > 1 and self._others:
             self._each += [make() for make in self._others]
             self._others = ()
-        sent = [
+        return [
             (inference, part.to(inference.device, non_blocking=True), ranges.to(inference.device, non_blocking=True))
             for inference, part, ranges in zip(self._each, self._parts(frames), self._parts(range_), strict=False)
         ]
-        measured = [inference.measure(part, ranges) for inference, part, ranges in sent]
-        before, matrices = zip(*measured, strict=True)
-        return self._gathered(before, frames), self._gathered(matrices, frames)
-
-    @torch.inference_mode()
-    def before_calibration(self, frames: Tensor, range_: Tensor) -> Tensor:
-        """See :meth:`Inference.before_calibration`."""
-        return self.measure(frames, range_)[0]
 
     def calibrate(self, before: Tensor, matrix: Tensor) -> Tensor:
         """See :meth:`Inference.calibrate`: a pass over the pixels, which costs less than sending them anywhere."""
