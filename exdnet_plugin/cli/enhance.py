@@ -104,8 +104,11 @@ def enhance(
         "quality": quality,
         "overwrite": overwrite,
     }
-    jobs = _jobs(sources, sink)
-    photo = _PhotoJob(chain, device, quality, photo_quality, overwrite)
+    _enhance_all(_jobs(sources, sink), _PhotoJob(chain, device, quality, photo_quality, overwrite), video, sink)
+
+
+def _enhance_all(jobs: list[tuple[Path, Path]], photo: _PhotoJob, video: dict[str, Any], sink: Path) -> None:
+    """Every file; of several, those that fail do not stop the others."""
     failed = []
     for source, target in jobs:
         try:

@@ -201,33 +201,36 @@ def _luma(rgb: Pixels) -> Pixels:
 def _write_with_opencv(path: Path, pixels: Pixels, photo: Photo, quality: int, notes: list[str]) -> None:
     import cv2
 
-    order = [2, 1, 0, 3][: pixels.shape[2]] if pixels.shape[2] > 1 else [0]
-    if path.suffix.lower() == ".avif" and pixels.dtype == np.uint16:
-        pixels = np.round(pixels * (1023 / 65535)).astype(np.uint16)
-    parameters = {
-        ".jpg": [
-            cv2.IMWRITE_JPEG_QUALITY,
-            quality,
-            cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-            cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-        ],
-        ".webp": [cv2.IMWRITE_WEBP_QUALITY, quality],
-        ".avif": [cv2.IMWRITE_AVIF_QUALITY, quality, cv2.IMWRITE_AVIF_DEPTH, 10 if pixels.dtype == np.uint16 else 8],
-    }.get(path.suffix.lower().replace("jpeg", "jpg"), [])
-    kinds = [kind for kind, _ in photo.metadata]
-    blocks = [block for _, block in photo.metadata]
-    if path.suffix.lower() == ".avif" and set(kinds) - {cv2.IMAGE_METADATA_EXIF}:
+    suffix, kinds = path.suffix.lower(), [kind for kind, _ in photo.metadata]
+    if suffix == ".avif" and set(kinds) - {cv2.IMAGE_METADATA_EXIF}:
         notes.append("ICC and XMP are left out: .avif is written without; .png has both")
-    if path.suffix.lower() == ".bmp":
-        notes += ["ICC and XMP are left out: .bmp has none; .png has"] if kinds else []
-        _, data = cv2.imencode(".bmp", np.ascontiguousarray(pixels[:, :, order]))
-    else:
-        try:
-            _, data = cv2.imencodeWithMetadata(
-                path.suffix, np.ascontiguousarray(pixels[:, :, order]), kinds, blocks, parameters
-            )
-        except cv2.error as error:
-            raise MediaError(f"{path.suffix} cannot be written: {error.err}. Choose .png") from None
+    if suffix == ".bmp" and kinds:
+        notes.append("ICC and XMP are left out: .bmp has none; .png has")
+    try:
+        data = _encoded(suffix, pixels, photo, quality)
+    except cv2.error as error:
+        raise MediaError(f"{suffix} cannot be written: {error.err}. Choose .png") from None
     if not isinstance(data, np.ndarray) or not data.size:
-        raise MediaError(f"{path.suffix} does not take {pixels.shape[1]}x{pixels.shape[0]} pixels; .png does")
+        raise MediaError(f"{suffix} does not take {pixels.shape[1]}x{pixels.shape[0]} pixels; .png does")
     path.write_bytes(data.tobytes())
+
+
+def _encoded(suffix: str, pixels: Pixels, photo: Photo, quality: int) -> Any:
+    """The file as OpenCV makes it; it may give nothing where it fails."""
+    import cv2
+
+    deep = pixels.dtype == np.uint16
+    if suffix == ".avif" and deep:
+        pixels = np.round(pixels * (1023 / 65535)).astype(np.uint16)
+    order = [2, 1, 0, 3][: pixels.shape[2]] if pixels.shape[2] > 1 else [0]
+    pixels = np.ascontiguousarray(pixels[:, :, order])
+    if suffix == ".bmp":
+        return cv2.imencode(suffix, pixels)[1]
+    whole_chroma = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    parameters = {
+        ".jpg": [cv2.IMWRITE_JPEG_QUALITY, quality, *whole_chroma],
+        ".webp": [cv2.IMWRITE_WEBP_QUALITY, quality],
+        ".avif": [cv2.IMWRITE_AVIF_QUALITY, quality, cv2.IMWRITE_AVIF_DEPTH, 10 if deep else 8],
+    }
+    kinds, blocks = [kind for kind, _ in photo.metadata], [block for _, block in photo.metadata]
+    return cv2.imencodeWithMetadata(suffix, pixels, kinds, blocks, parameters.get(suffix.replace("jpeg", "jpg"), []))[1]

@@ -31,37 +31,27 @@ class StageClock:
     def stage(self, name: str, function: Callable[[Iterator[T]], Iterator[U]], upstream: Iterable[T]) -> Iterator[U]:
         """The generator `function` over `upstream`, timed without its waiting for `upstream` and for its consumer."""
         self.seconds[name] = 0.0
-        waited = 0.0
         items = iter(upstream)
-
-        def pulled() -> Iterator[T]:
-            nonlocal waited
-            while True:
-                start = time.perf_counter()
-                try:
-                    item = next(items)
-                except StopIteration:
-                    return
-                finally:
-                    waited += time.perf_counter() - start
-                    self._remember(f"{name} waits", start)
-                yield item
-
-        results = function(pulled())
+        results = function(self._timed(items, name, waits=True))
         try:
-            while True:
-                start, waited = time.perf_counter(), 0.0
-                try:
-                    result = next(results)
-                except StopIteration:
-                    return
-                finally:
-                    self.seconds[name] += time.perf_counter() - start - waited
-                    self._remember(name, start)
-                yield result
+            yield from self._timed(results, name)
         finally:  # by hand: an error's traceback holds on to generators, so they would not close themselves
             _close(results)
             _close(items)
+
+    def _timed(self, items: Iterator[T], name: str, *, waits: bool = False) -> Iterator[T]:
+        """The same items. What they take is the stage's busy time; what the stage `waits` for them is not."""
+        while True:
+            start = time.perf_counter()
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            finally:
+                taken = time.perf_counter() - start
+                self.seconds[name] += -taken if waits else taken
+                self._remember(f"{name} waits" if waits else name, start)
+            yield item
 
 
 def _close(iterator: Iterator[object]) -> None:

@@ -18,6 +18,7 @@ from exdnet_plugin.exdnet.exposures import ExposureConstants
 from exdnet_plugin.exdnet.folded import before_calibration, fold
 from exdnet_plugin.exdnet.inference import Inference, calibration_matrix, exact_inference
 from exdnet_plugin.exdnet.network import ExdNet, apply_matrix, drop_path
+from exdnet_plugin.training.losses import log_error
 from exdnet_plugin.training.samples import Whole
 
 WHOLE_STRIDE = 3  # every ninth pixel tells how bright a whole picture is
@@ -40,7 +41,7 @@ def inference_of(network: ExdNet, constants: ExposureConstants, device: str) -> 
 def whole_matrices(
     network: ExdNet, wholes: Sequence[Whole], constants: ExposureConstants, device: str
 ) -> tuple[Tensor, Tensor]:
-    """The calibration matrix of each whole picture, (P, 3, 3), and the mean L1 of the pictures under them.
+    """The calibration matrix of each whole picture, (P, 3, 3), and the mean logarithm of their squared errors.
 
     Gradients flow to the global branch alone.
     """
@@ -50,6 +51,6 @@ def whole_matrices(
         before = inference.before_calibration(whole.dark[None], whole.range[None]).clone()
         matrix = calibration_matrix(network.global_net, before)
         some = before[:, :, ::WHOLE_STRIDE, ::WHOLE_STRIDE]
-        errors.append(F.l1_loss(apply_matrix(matrix, some), whole.bright[None, :, ::WHOLE_STRIDE, ::WHOLE_STRIDE]))
+        errors.append(F.mse_loss(apply_matrix(matrix, some), whole.bright[None, :, ::WHOLE_STRIDE, ::WHOLE_STRIDE]))
         matrices.append(matrix)
-    return torch.cat(matrices), torch.stack(errors).mean()
+    return torch.cat(matrices), log_error(torch.stack(errors))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 HIGHLIGHT = 0.9  # of full scale, in the dark frame
 BLACK = 2 / 255
+ERROR_FLOOR = 1e-3  # squared: a picture at 30 dB is good enough to leave room for others
 CHROMA_WINDOW = 9  # pixels: noise in the ground truth does not count as colour
 
 
@@ -20,9 +21,10 @@ CHROMA_WINDOW = 9  # pixels: noise in the ground truth does not count as colour
 class LossWeights:
     """What each term counts.
 
-    `whole`, which only the global branch learns from: L1 of the whole picture, or of remembered ones the logarithm of
-    the squared error, which is PSNR. `consistency`: L1 between results of one still view. `adversarial` needs a
-    discriminator, `perceptual` and `style` a VGG file: see `objective`.
+    `whole`, which only the global branch learns from: the logarithm of whole pictures' squared error, which is PSNR, so
+    that what is nearly right already, as a well-lit picture, counts as much as what is far off. `consistency`: L1
+    between results of one still view. `adversarial` needs a discriminator, `perceptual` and `style` a VGG file: see
+    `objective`.
     """
 
     l1: float = 1.0
@@ -31,8 +33,8 @@ class LossWeights:
     chroma: float = 0.5
     colourfulness: float = 0.25
     highlights: float = 1.5
-    black: float = 0.5
-    whole: float = 0.5
+    black: float = 1.5
+    whole: float = 0.05
     consistency: float = 0.3
     variation: float = 0.0
     adversarial: float = 0.0
@@ -41,7 +43,7 @@ class LossWeights:
 
 
 PLAIN_LOSSES = LossWeights(
-    ssim=0.25, chroma=0.2, colourfulness=0.1, highlights=0, black=0, whole=0.05, consistency=0
+    ssim=0.25, chroma=0.2, colourfulness=0.1, highlights=0, black=0, consistency=0
 )  # fmt: skip
 # The terms are the paper's, what they count is ours: the paper's figures were not at hand.
 PAPER_LOSSES = LossWeights(
@@ -58,6 +60,11 @@ class Compared:
     target: Tensor
     frames: Tensor
     twins: Tensor
+
+
+def log_error(squared: Tensor) -> Tensor:
+    """The mean logarithm of pictures' mean squared errors (P,): their PSNR by another name, up to 30 dB."""
+    return (squared + ERROR_FLOOR).log().mean()
 
 
 def opponent(image: Tensor) -> Tensor:

@@ -18,12 +18,12 @@ from torch import Tensor
 from exdnet_plugin.exdnet.exposures import ExposureConstants
 from exdnet_plugin.exdnet.network import ExdNet
 from exdnet_plugin.training.forward import inference_of
+from exdnet_plugin.training.losses import log_error
 from exdnet_plugin.training.plain import PlainSource
 from exdnet_plugin.training.samples import Whole, flip_dims
 
 PIXELS = 4000  # of a picture, by which its error is told
 PART_SHARE, PART_MIN = 0.5, 0.55  # how often the branch sees a part of a picture, and how much of each side at least
-ERROR_FLOOR = 1e-3  # squared: a picture at 30 dB is good enough to leave room for others
 
 
 class Remembered:
@@ -68,7 +68,7 @@ class Remembered:
         matrices = torch.cat([network.global_net(batch) for batch in batches])
         before, bright = (torch.stack([self._kept[number][index] for number in numbers]) for index in (1, 2))
         squared = (matrices @ before - bright).square().mean(dim=(1, 2))
-        return matrices, (squared + ERROR_FLOOR).log().mean()
+        return matrices, log_error(squared)
 
 
 def _parts(pooled: list[Tensor], rng: Generator) -> list[Tensor]:

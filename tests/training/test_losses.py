@@ -14,7 +14,7 @@ from exdnet_plugin.exdnet.exposures import LOL_CONSTANTS, exposure_range
 from exdnet_plugin.exdnet.inference import exact_inference
 from exdnet_plugin.training.adversarial import Discriminator
 from exdnet_plugin.training.forward import whole_matrices
-from exdnet_plugin.training.losses import TERMS, Compared, LossWeights
+from exdnet_plugin.training.losses import TERMS, Compared, LossWeights, log_error
 from exdnet_plugin.training.objective import Objective
 from exdnet_plugin.training.samples import Whole
 
@@ -80,6 +80,12 @@ def test_the_discriminator_learns_to_tell_and_goes_on_where_it_was() -> None:
     kept.seek(0)
     again.restore(torch.load(kept, weights_only=True))
     assert float(again.term(made, real)) == float(first.term(made, real))
+
+
+def test_halving_an_error_counts_the_same_for_a_bright_picture_and_a_dark_one_up_to_30_db() -> None:
+    far, near, nearest = (float(log_error(torch.tensor([error]))) for error in (0.04, 0.02, 0.01))
+    assert far - near == pytest.approx(near - nearest, rel=0.1)
+    assert float(log_error(torch.tensor([1e-5]))) - float(log_error(torch.tensor([5e-6]))) < 0.01
 
 
 def test_a_whole_pictures_matrix_is_the_one_that_users_get() -> None:
