@@ -16,9 +16,10 @@ from exdnet_plugin.api import enhance_image
 from exdnet_plugin.data_sets import open_data_set
 from exdnet_plugin.devices import resolve_device
 from exdnet_plugin.evaluation.exposure import LUMA
-from exdnet_plugin.evaluation.metrics import psnr, unit
+from exdnet_plugin.evaluation.metrics import psnr, ssim, unit
 from exdnet_plugin.exdnet.checkpoint import DEFAULT, SMALL, load_weights
 from exdnet_plugin.exdnet.inference import exact_inference
+from exdnet_plugin.frame_filter import Quality
 from exdnet_plugin.pairs import Picture, split_by_group
 from exdnet_plugin.training.light import DISPLAY_GAMMA
 
@@ -29,9 +30,10 @@ Pairs = Sequence[tuple[Picture, Picture]]
 
 
 def table(root: Path, weights: str = DEFAULT, device: str = "auto", every: int = 4) -> dict[str, Any]:
-    """All checks over every so many of the pairs that `exdnet train` holds out of a data set."""
+    """All checks over every so many of the pairs that `exdnet train` holds out of a data set; realtime over all."""
     data = open_data_set(root)
-    pairs = [pair.load() for pair in split_by_group(data.pairs, data.groups)[1][::every]]
+    held_out = [pair.load() for pair in split_by_group(data.pairs, data.groups)[1]]
+    pairs = held_out[::every]
     chain = f"exdnet=weights={weights}"
 
     def enhance(picture: Picture) -> Picture:
@@ -47,6 +49,7 @@ def table(root: Path, weights: str = DEFAULT, device: str = "auto", every: int =
         "lamps of 250, least luma": lamps(pairs, enhance),
         "bars": bars(pairs, enhance),
         "quarter size to full size shrunk dB": quarter(pairs, weights, resolve_device(device)),
+        "realtime": realtime(held_out, chain, device),
     }
 
 
@@ -124,6 +127,21 @@ def quarter(pairs: Pairs, weights: str, device: str) -> dict[str, float]:
         frames = [unit(low).to(device) for low, _ in pairs]
         found[name] = _mean([psnr(small(_shrunk(frame)), _shrunk(full(frame))) for frame in frames])
     return found
+
+
+def realtime(pairs: Pairs, chain: str = "exdnet", device: str = "auto") -> dict[str, float]:
+    """PSNR and SSIM of quality `realtime` to `exact`, and of both to the ground truth."""
+
+    def made(quality: Quality) -> list[Tensor]:
+        return [unit(enhance_image(low, chain=chain, device=device, quality=quality)) for low, _ in pairs]
+
+    exact, fast, truths = made("exact"), made("realtime"), [unit(high) for _, high in pairs]
+    compared = {"to exact": (fast, exact), "to the truth": (fast, truths), "exact to the truth": (exact, truths)}
+    return {
+        f"{name} {unit_of}": round(float(np.mean([metric(*two) for two in zip(*sides, strict=True)])), 3)
+        for name, sides in compared.items()
+        for unit_of, metric in (("dB", psnr), ("SSIM", ssim))
+    }
 
 
 def _shrunk(image: Tensor) -> Tensor:
