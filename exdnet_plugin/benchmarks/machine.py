@@ -9,12 +9,28 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from exdnet_plugin import __version__
+from exdnet_plugin.errors import ExdnetError
+
+T = TypeVar("T")
+
+# What changes how glibc gives memory and how OpenMP waits, by the environment.
+SETTINGS = (
+    "GLIBC_TUNABLES",
+    "GOMP_SPINCOUNT",
+    "MALLOC_ARENA_MAX",
+    "MALLOC_MMAP_THRESHOLD_",
+    "MALLOC_TOP_PAD_",
+    "MALLOC_TRIM_THRESHOLD_",
+)
 
 
 def facts() -> dict[str, Any]:
@@ -32,6 +48,7 @@ def facts() -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "system": platform.platform(),
+        "environment": {name: os.environ[name] for name in SETTINGS if name in os.environ},
     }
 
 
@@ -51,6 +68,18 @@ def _processor() -> str:
     return next(
         (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
     )
+
+
+def alone(function: Callable[..., T], *arguments: Any) -> T:
+    """What a function gives in a process of its own. ExdnetError when the system ends it."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        try:
+            return fresh.submit(function, *arguments).result()
+        except BrokenProcessPool:
+            raise ExdnetError(
+                f"the process that measured {arguments[0]} was ended by the system, most likely for its memory; "
+                "measure a smaller --size"
+            ) from None
 
 
 def timed(function: Callable[[], Any], runs: int, device: str = "cpu") -> dict[str, float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from multiprocessing import get_context
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from exdnet_plugin.allocator import keep_memory
 from exdnet_plugin.api import open_filter
-from exdnet_plugin.benchmarks.machine import timed
+from exdnet_plugin.benchmarks.machine import SETTINGS, alone, timed
 from exdnet_plugin.exdnet.checkpoint import load_weights
 from exdnet_plugin.exdnet.engines import Engine
 from exdnet_plugin.exdnet.exposures import exposure_range, network_input
@@ -21,6 +22,7 @@ from exdnet_plugin.exdnet.inference import exact_inference
 from exdnet_plugin.exdnet.network import HALO
 from exdnet_plugin.stream_info import StreamInfo
 
+_SET = ", memory and threads set as exdnet's"
 _LEVELS = ((16, 60), (120, 136), (120, 136))  # luma and chroma of a dark noisy frame
 SIZES = {"480p": (480, 854), "720p": (720, 1280), "1080p": (1080, 1920), "4K": (2160, 3840), "8K": (4320, 7680)}
 
@@ -35,14 +37,17 @@ def frame(size: str, device: str = "cpu") -> Tensor:
 def speed(size: str, device: str, runs: int, engines: Sequence[Engine]) -> dict[str, Any]:
     """Seconds a frame of the plain form and of each engine's, and how far apart their results are off the edges.
 
-    On a CPU the plain form runs in a process of its own, once with glibc's memory as it comes, which what it is
-    compared with is `times faster` than, and once with memory kept as the command line does, which helps it as well.
+    On a CPU the plain form runs in processes of its own: once as any program runs PyTorch, which `times faster` is
+    against, and once with memory and threads set as the command line sets them for itself, which helps it as well.
     """
     frames = frame(size, device)
-    before = _plain_seconds(size, device, runs, kept=False)
-    found: dict[str, Any] = {"size": size, "plain seconds": before}
+    found: dict[str, Any] = {"size": size}
     if device == "cpu":
-        found["plain seconds, memory kept"] = _plain_seconds(size, device, runs, kept=True)
+        with _environment_as_it_came():
+            found["plain seconds"] = alone(_plain, size, device, runs, False)
+        found[f"plain seconds{_SET}"] = alone(_plain, size, device, runs, True)
+    else:
+        found["plain seconds"] = _plain(size, device, runs, False)
     expected = _plain_before_calibration(frames)
     for engine in engines:
         exact = exact_inference(load_weights(), device, engine)
@@ -74,18 +79,21 @@ def _plain_before_calibration(frames: Tensor) -> Tensor:
     return network.before_calibration(network_input(frames, exposure_range(frames)))[1]
 
 
-def _plain_seconds(size: str, device: str, runs: int, *, kept: bool) -> dict[str, float]:
-    """The plain form alone in a fresh process, where nothing was set for memory but what the environment says."""
-    if device != "cpu":
-        return _plain(size, device, runs, kept)
-    with get_context("spawn").Pool(1, maxtasksperchild=1) as fresh:
-        return fresh.apply(_plain, (size, device, runs, kept))
+@contextmanager
+def _environment_as_it_came() -> Iterator[None]:
+    """Without what this program, or a shell that was set up for it, tells the C library and OpenMP."""
+    names = [name for name in os.environ if name in SETTINGS]
+    kept = {name: os.environ.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 @torch.no_grad()
-def _plain(size: str, device: str, runs: int, kept: bool) -> dict[str, float]:
+def _plain(size: str, device: str, runs: int, keep: bool) -> dict[str, float]:
     """As published: np.percentile, exposures, eager, whole frame."""
-    if kept:
+    if keep:
         keep_memory()
     frames, network = frame(size, device), load_weights().network().eval().to(device)
 
@@ -111,10 +119,7 @@ def realtime(size: str, device: str, runs: int) -> dict[str, Any]:
 
 def peak_memory(size: str) -> dict[str, Any]:
     """Peak resident memory of a process that enhances one frame on the CPU, and of one that only holds the frame."""
-    with get_context("spawn").Pool(1, maxtasksperchild=1) as fresh:
-        peak = fresh.apply(_peak, (size, True))
-    with get_context("spawn").Pool(1, maxtasksperchild=1) as fresh:
-        base = fresh.apply(_peak, (size, False))
+    peak, base = alone(_peak, size, True), alone(_peak, size, False)
     return {"size": size, "peak MiB": round(peak), "with the frame alone MiB": round(base)}
 
 

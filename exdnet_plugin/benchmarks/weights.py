@@ -1,8 +1,8 @@
-"""What weights do to pictures that dark pairs do not have: lit ones, darker ones, lamps, bars, small ones."""
+"""What weights do to pictures that dark pairs do not have: lit, darker, with lamps or bars, small; and in realtime."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,8 @@ Pairs = Sequence[tuple[Picture, Picture]]
 def table(root: Path, weights: str = DEFAULT, device: str = "auto", every: int = 4) -> dict[str, Any]:
     """All checks over every so many of the pairs that `exdnet train` holds out of a data set; realtime over all."""
     data = open_data_set(root)
-    held_out = [pair.load() for pair in split_by_group(data.pairs, data.groups)[1]]
-    pairs = held_out[::every]
+    held_out = split_by_group(data.pairs, data.groups)[1]
+    pairs = [pair.load() for pair in held_out[::every]]
     chain = f"exdnet=weights={weights}"
 
     def enhance(picture: Picture) -> Picture:
@@ -49,7 +49,7 @@ def table(root: Path, weights: str = DEFAULT, device: str = "auto", every: int =
         "lamps of 250, least luma": lamps(pairs, enhance),
         "bars": bars(pairs, enhance),
         "quarter size to full size shrunk dB": quarter(pairs, weights, resolve_device(device)),
-        "realtime": realtime(held_out, chain, device),
+        "realtime": realtime((pair.load() for pair in held_out), chain, device),
     }
 
 
@@ -129,19 +129,17 @@ def quarter(pairs: Pairs, weights: str, device: str) -> dict[str, float]:
     return found
 
 
-def realtime(pairs: Pairs, chain: str = "exdnet", device: str = "auto") -> dict[str, float]:
+def realtime(pairs: Iterable[tuple[Picture, Picture]], chain: str = "exdnet", device: str = "auto") -> dict[str, float]:
     """PSNR and SSIM of quality `realtime` to `exact`, and of both to the ground truth."""
-
-    def made(quality: Quality) -> list[Tensor]:
-        return [unit(enhance_image(low, chain=chain, device=device, quality=quality)) for low, _ in pairs]
-
-    exact, fast, truths = made("exact"), made("realtime"), [unit(high) for _, high in pairs]
-    compared = {"to exact": (fast, exact), "to the truth": (fast, truths), "exact to the truth": (exact, truths)}
-    return {
-        f"{name} {unit_of}": round(float(np.mean([metric(*two) for two in zip(*sides, strict=True)])), 3)
-        for name, sides in compared.items()
-        for unit_of, metric in (("dB", psnr), ("SSIM", ssim))
-    }
+    qualities: tuple[Quality, ...] = ("exact", "realtime")
+    rows = []
+    for low, high in pairs:
+        exact, fast = (unit(enhance_image(low, chain=chain, device=device, quality=quality)) for quality in qualities)
+        truth = unit(high)
+        rows.append([metric(*two) for two in ((fast, exact), (fast, truth), (exact, truth)) for metric in (psnr, ssim)])
+    names = (f"{what} {of}" for what in ("to exact", "to the truth", "exact to the truth") for of in ("dB", "SSIM"))
+    means = [round(float(mean), 3) for mean in np.mean(rows, axis=0)]
+    return {"pictures": len(rows), **dict(zip(names, means, strict=True))}
 
 
 def _shrunk(image: Tensor) -> Tensor:

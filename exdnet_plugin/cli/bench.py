@@ -29,10 +29,11 @@ How = dict[str, Any]
 def bench(cases: tuple[str, ...], sizes: tuple[str, ...], device: str, report: Path | None, **how: Any) -> None:
     """Measure CASEs, all by default: network, pipeline, memory, flicker, live, and with --bursts weights.
 
-    network: the plain training form against `--quality exact` by each engine, and `realtime`. pipeline: a file's
-    wall time against its slowest stage alone. memory: peak at 1080p to 8K, and early and late in a long file.
-    flicker: luma change on static noisy footage. live: latency of `exdnet stream` from a sender's picture to a
-    receiver's. weights: well-lit, darkened, small pictures, lamps and bars, made of the pairs that training holds out.
+    network: the plain training form, as any program runs it and with this one's settings of memory and threads,
+    against `--quality exact` by each engine, and `realtime`. pipeline: a file's wall time against its slowest stage
+    alone. memory: peak at 1080p to 8K, and early and late in a long file. flicker: luma change on static noisy
+    footage. live: latency of `exdnet stream` from a sender's picture to a receiver's. weights: well-lit, darkened,
+    small pictures, lamps and bars, made of the pairs that training holds out, and realtime.
     """
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.benchmarks import machine

@@ -13,7 +13,7 @@ U = TypeVar("U")
 
 
 class StageClock:
-    """Busy seconds of each stage by name. Each stage writes its own key, from its own thread.
+    """Busy seconds of each stage by name, right once it has ended. Each stage writes its own key, from its own thread.
 
     Args:
         names: of the stages.

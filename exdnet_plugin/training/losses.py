@@ -13,7 +13,7 @@ from torch import Tensor
 
 HIGHLIGHT = 0.9  # of full scale, in the dark frame
 BLACK = 2 / 255
-ERROR_FLOOR = 1e-3  # squared: a picture at 30 dB is good enough to leave room for others
+ERROR_FLOOR = 1e-3  # squared: a picture at 30 dB leaves room for others
 CHROMA_WINDOW = 9  # pixels: noise in the ground truth does not count as colour
 
 
@@ -21,8 +21,8 @@ CHROMA_WINDOW = 9  # pixels: noise in the ground truth does not count as colour
 class LossWeights:
     """What each term counts.
 
-    `whole`, which only the global branch learns from: the logarithm of whole pictures' squared error, which is PSNR, so
-    that what is nearly right already, as a well-lit picture, counts as much as what is far off. `consistency`: L1
+    `whole`, which only the global branch learns from: the logarithm of whole pictures' squared error, so that what is
+    nearly right already, as a well-lit picture, counts almost as much as what is far off. `consistency`: L1
     between results of one still view. `adversarial` needs a discriminator, `perceptual` and `style` a VGG file: see
     `objective`.
     """
@@ -63,8 +63,8 @@ class Compared:
 
 
 def log_error(squared: Tensor) -> Tensor:
-    """The mean logarithm of pictures' mean squared errors (P,): their PSNR by another name, up to 30 dB."""
-    return (squared + ERROR_FLOOR).log().mean()
+    """The mean logarithm of pictures' mean squared errors (P,), 0 for none: their PSNR, flatter towards 30 dB."""
+    return (squared / ERROR_FLOOR).log1p().mean()
 
 
 def opponent(image: Tensor) -> Tensor:

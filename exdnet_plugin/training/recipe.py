@@ -17,6 +17,15 @@ PLAIN_WHOLES, PLAIN_RATE = 16, 3.0  # of plain pairs: `remembered` and `global_r
 CONSTANTS = {"lol": LOL_CONSTANTS, "rellisur": RELLISUR_CONSTANTS}
 
 
+def _differing(name: str, was: Any, now: Any) -> str:
+    """A value that differs or, of several by name, as losses are, those that do."""
+    if not isinstance(was, Mapping):
+        return f"{name} {was} instead of {now}"
+    return ", ".join(
+        f"{name} {key} {was.get(key)} instead of {value}" for key, value in now.items() if was.get(key) != value
+    )
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Two runs of one recipe on one machine give the same weights. Learning rates warm up, then fall by a cosine.
@@ -50,8 +59,11 @@ class Recipe:
         refreshes = ("checkpoint_every",) if self.remembered else ()  # then pictures are remembered anew
         other = [name for name in (*_LASTING, *refreshes) if name in was and was[name] != now[name]]
         if other:
-            values = ", ".join(f"{name} {was[name]} instead of {now[name]}" for name in other)
-            raise ValueError(f"the run that is there was started with {values}; give the same, or another --run")
+            values = ", ".join(_differing(name, was[name], now[name]) for name in other)
+            raise ValueError(
+                f"the run that is there was started with {values}; give the same, or another --run, which may start "
+                "from its weights by --from last.safetensors of this one"
+            )
 
     @property
     def constants(self) -> ExposureConstants:

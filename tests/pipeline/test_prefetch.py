@@ -96,7 +96,7 @@ def test_a_stages_seconds_are_its_own() -> None:
     for _ in clock.stage("quick", quick, clock.stage("slow", slow, ())):
         time.sleep(0.02)
     assert clock.seconds["slow"] >= 0.1
-    assert clock.seconds["quick"] < 0.05
+    assert 0 <= clock.seconds["quick"] < 0.05
 
 
 def test_a_trace_tells_what_each_stage_did_and_waited_for(make_clip: MakeClip, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from conftest import scene
 from exdnet_plugin.exdnet.checkpoint import load_weights
 from exdnet_plugin.exdnet.exposures import LOL_CONSTANTS, exposure_range
 from exdnet_plugin.exdnet.inference import exact_inference
+from exdnet_plugin.exdnet.network import apply_matrix
 from exdnet_plugin.training.adversarial import Discriminator
 from exdnet_plugin.training.forward import whole_matrices
 from exdnet_plugin.training.losses import TERMS, Compared, LossWeights, log_error
@@ -82,21 +83,28 @@ def test_the_discriminator_learns_to_tell_and_goes_on_where_it_was() -> None:
     assert float(again.term(made, real)) == float(first.term(made, real))
 
 
-def test_halving_an_error_counts_the_same_for_a_bright_picture_and_a_dark_one_up_to_30_db() -> None:
-    far, near, nearest = (float(log_error(torch.tensor([error]))) for error in (0.04, 0.02, 0.01))
-    assert far - near == pytest.approx(near - nearest, rel=0.1)
-    assert float(log_error(torch.tensor([1e-5]))) - float(log_error(torch.tensor([5e-6]))) < 0.01
+def test_halving_an_error_counts_for_a_good_picture_almost_as_for_a_bad_one_and_for_a_perfect_one_nothing() -> None:
+    def halved(decibels: float) -> float:
+        squared = torch.tensor([10 ** (-decibels / 10)])
+        return float(log_error(squared) - log_error(squared / 2))
+
+    assert halved(26) > 0.6 * halved(14) > 0
+    assert halved(50) < 0.02
+    assert float(log_error(torch.zeros(2))) == 0
 
 
 def test_a_whole_pictures_matrix_is_the_one_that_users_get() -> None:
     weights = load_weights()
     network = weights.network().eval()
     dark, bright = picture() * 0.2, picture()
-    whole = Whole(dark[0], bright[0], exposure_range(dark)[0])
-    matrices, error = whole_matrices(network, [whole, whole], LOL_CONSTANTS, "cpu")
+    far, near = (Whole(dark[0], target[0], exposure_range(dark)[0]) for target in (1 - bright, bright))
+    matrices, error = whole_matrices(network, [far, near], LOL_CONSTANTS, "cpu")
     inference = exact_inference(weights)
     expected = inference.matrix(inference.before_calibration(dark, exposure_range(dark)))
     torch.testing.assert_close(matrices, expected.expand(2, -1, -1))
+    given = apply_matrix(expected, inference.before_calibration(dark, exposure_range(dark)))
+    squared = torch.stack([(given - target).square().mean() for target in (1 - bright, bright)])
+    assert float(error.detach()) == pytest.approx(float(log_error(squared)), rel=0.02)  # from every ninth pixel
     error.backward()
     assert network.global_net.color_linear.weight.grad is not None
     assert network.local_net.conv1.weight.grad is None

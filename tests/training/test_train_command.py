@@ -95,6 +95,7 @@ def test_a_run_does_not_go_on_as_another_one(exdnet: Run, pairs: Path, tmp_path:
     plain = [*options[:3], tmp_path / "plain", *options[4:], "--plain", "--batch", 2]
     assert exdnet(*plain)[0] == 0
     refused(exdnet(*plain, "--checkpoint-every", 2), "checkpoint_every 200 instead of 2")
+    refused(exdnet(*plain, "--losses", "paper"), "losses l1 1.0 instead of 0, losses smooth_l1 0.0 instead of 1")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked where there is fork")
