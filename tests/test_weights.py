@@ -91,7 +91,7 @@ def test_less_light_is_made_up_for_better_than_by_a_stretch(loaded: Pairs, facto
 
 def test_realtime_loses_little(all_held_out: list[Pair]) -> None:
     """To exact 30 dB or more; against ground truth at most 0.3 dB and an SSIM of 0.04 less than exact."""
-    found = realtime([pair.load() for pair in all_held_out])
+    found = realtime(pair.load() for pair in all_held_out)
     assert found["to exact dB"] >= 30
     assert found["to the truth dB"] >= found["exact to the truth dB"] - 0.3
     assert found["to the truth SSIM"] >= found["exact to the truth SSIM"] - 0.04

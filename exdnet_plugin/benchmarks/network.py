@@ -82,8 +82,7 @@ def _plain_before_calibration(frames: Tensor) -> Tensor:
 @contextmanager
 def _environment_as_it_came() -> Iterator[None]:
     """Without what this program, or a shell that was set up for it, tells the C library and OpenMP."""
-    names = [name for name in os.environ if name in SETTINGS]
-    kept = {name: os.environ.pop(name) for name in names}
+    kept = {name: os.environ.pop(name) for name in SETTINGS if name in os.environ}
     try:
         yield
     finally:

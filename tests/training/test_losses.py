@@ -100,9 +100,10 @@ def test_a_whole_pictures_matrix_is_the_one_that_users_get() -> None:
     far, near = (Whole(dark[0], target[0], exposure_range(dark)[0]) for target in (1 - bright, bright))
     matrices, error = whole_matrices(network, [far, near], LOL_CONSTANTS, "cpu")
     inference = exact_inference(weights)
-    expected = inference.matrix(inference.before_calibration(dark, exposure_range(dark)))
+    before = inference.before_calibration(dark, exposure_range(dark))
+    expected = inference.matrix(before)
     torch.testing.assert_close(matrices, expected.expand(2, -1, -1))
-    given = apply_matrix(expected, inference.before_calibration(dark, exposure_range(dark)))
+    given = apply_matrix(expected, before)
     squared = torch.stack([(given - target).square().mean() for target in (1 - bright, bright)])
     assert float(error.detach()) == pytest.approx(float(log_error(squared)), rel=0.02)  # from every ninth pixel
     error.backward()
