@@ -22,6 +22,7 @@ from exdnet_plugin.exdnet.inference import exact_inference
 from exdnet_plugin.frame_filter import Quality
 from exdnet_plugin.pairs import Picture, split_by_group
 from exdnet_plugin.training.light import DISPLAY_GAMMA
+from exdnet_plugin.training.loading import load_bright
 
 FULL_WELL, READ = 6000.0, 6e-4  # shot and read noise of a small sensor, of full scale in linear light
 LAMP, RADII = 250, (3, 8, 20, 45)
@@ -29,8 +30,17 @@ BAR = 50  # pixels at the top and at the bottom
 Pairs = Sequence[tuple[Picture, Picture]]
 
 
-def table(root: Path, weights: str = DEFAULT, device: str = "auto", every: int = 4) -> dict[str, Any]:
-    """All checks over every so many of the pairs that `exdnet train` holds out of a data set; realtime over all."""
+def table(
+    root: Path, weights: str = DEFAULT, device: str = "auto", every: int = 4, photos: Path | None = None
+) -> dict[str, Any]:
+    """All checks over every so many of the pairs that `exdnet train` holds out of a data set; realtime over all.
+
+    `photos` is a folder of well-lit ones, which are to stay what they are, too.
+
+    Raises:
+        ValueError: the folder of photos holds none, or one that is unreadable.
+    """
+    lit = [(photo, photo) for photo in load_bright(photos)] if photos else []
     data = open_data_set(root)
     held_out = split_by_group(data.pairs, data.groups)[1]
     pairs = [pair.load() for pair in held_out[::every]]
@@ -45,6 +55,7 @@ def table(root: Path, weights: str = DEFAULT, device: str = "auto", every: int =
         "sha256": load_weights(weights).sha256,
         "pictures": len(pairs),
         "well-lit to themselves dB": well_lit(pairs, enhance),
+        **({"photos to themselves": {"pictures": len(lit), "dB": well_lit(lit, enhance)}} if lit else {}),
         "darkened": {f"1/{factor}": darkened(pairs, enhance, factor) for factor in (4, 8, 16, 32)},
         "lamps of 250, least luma": lamps(pairs, enhance),
         "bars": bars(pairs, enhance),

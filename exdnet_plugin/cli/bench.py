@@ -23,6 +23,9 @@ How = dict[str, Any]
 @click.option(
     "--bursts", type=click.Path(path_type=Path), help="LOL's folder, for flicker on its static bursts, and for weights."
 )
+@click.option(
+    "--bright", type=click.Path(path_type=Path), help="Well-lit photos, which `weights` looks at, too, if given."
+)
 @click.option("--weights", default="default", show_default=True, help="Which weights `weights` is about.")
 @click.option("--seconds", type=click.FloatRange(5), default=30, show_default=True, help="How long `live` is measured.")
 @click.option("--json", "report", type=click.Path(path_type=Path), help="Write the results here.")
@@ -103,7 +106,7 @@ def _weights(_: tuple[str, ...], device: str, how: How) -> dict[str, Any]:
 
     if not how["bursts"]:
         raise ValueError("bench weights needs pairs; give LOL's folder by --bursts")
-    return table(how["bursts"], how["weights"], device)
+    return table(how["bursts"], how["weights"], device, photos=how["bright"])
 
 
 _MEASURES: dict[str, Callable[[tuple[str, ...], str, How], Any]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -10,25 +9,18 @@ from math import ceil
 from pathlib import Path
 
 import av
-from av.error import FFmpegError
-from av.packet import Packet
+from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
-from exdnet_plugin.hdr import is_hdr
 from exdnet_plugin.media.copying import told
-from exdnet_plugin.media.discontinuity import Rising
-from exdnet_plugin.media.facts import SDR_TAGS, ColorTags
-from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, TONE_MAP, through
+from exdnet_plugin.media.decoder import Decoder
+from exdnet_plugin.media.facts import SDR_TAGS, VideoFacts
 from exdnet_plugin.media.fields import has_fields
-from exdnet_plugin.media.frames import reformatted, workable_format
-from exdnet_plugin.media.opening import choose_stream, open_media, stream_facts
 from exdnet_plugin.media.timecode import advanced
 from exdnet_plugin.stream_info import StreamInfo
 
-log = logging.getLogger(__name__)
-_WITHOUT_TIMES = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo"})  # behind a seek, frames have other times
 _SEEK_BACK = (0, 1, 5, 20)  # seconds before a time, until a frame at or before it is found
 
 
@@ -65,10 +57,7 @@ class VideoSource:
         facts: what the sink must tell again.
         info: the pictures that are filtered: frames or, of interlaced video, fields.
         origin: when the excerpt starts, in seconds of the file's own times.
-        counted: whether a frame's time was made up, so that frames are found again by counting alone.
-        lost: frames that were announced and could not be decoded, once `frames` has ended.
         notes: what was not as it should be, a line each.
-        changes: when frames changed size so far, in seconds from the file's first one.
     """
 
     def __init__(
@@ -81,25 +70,18 @@ class VideoSource:
         deinterlace: bool = False,
         to_sdr: bool = False,
     ) -> None:
-        self.path, self._deinterlace = path, deinterlace
-        self.excerpt = excerpt or Excerpt()
-        self.container = open_media(path)
-        self.lost = 0
-        self.notes: list[str] = []
-        self.counted, self._sought_once = self.container.format.name in _WITHOUT_TIMES, False
-        self.changes: list[Fraction] = []
-        self._first_tags: ColorTags | None = None
-        self._facts_from, self._size = Fraction(-(1 << 62)), (0, 0)
+        self.path, self.excerpt = path, excerpt or Excerpt()
+        whole = self.excerpt == Excerpt()
+        self._decoder = Decoder(path, stream, whole=whole, deinterlace=deinterlace, to_sdr=to_sdr)
+        self.notes = self._decoder.notes
         try:
-            self.stream = choose_stream(self.container, path, stream)
-            self.stream.thread_type = "AUTO"
-            self.facts = stream_facts(self.stream, path)
-            self._forget()
-            self._to_sdr = to_sdr and is_hdr(self.facts.tags.names().transfer)
-            self._ahead, self._rest = self._first_frame()
+            self._rest = self._decoder.frames()
+            first = self._first_frame()
         except BaseException:
-            self.container.close()
+            self.close()
             raise
+        self._ahead = [first]
+        self.facts = self._told(self._decoder.facts.with_first_frame(first))
         self.info = StreamInfo(
             self.facts.width,
             self.facts.height // self.fields,
@@ -109,33 +91,65 @@ class VideoSource:
             device,
         )
 
-    def _first_frame(self) -> tuple[list[av.VideoFrame], Iterator[av.VideoFrame]]:
-        """The first frame, which tells what the container does not, and those behind it."""
-        self._rest = rest = self._decoded_frames()
-        frame = next(rest, None)
+    def _first_frame(self) -> av.VideoFrame:
+        """The excerpt's first frame, which tells what the container does not."""
+        frame = next(self._rest, None)
         if frame is None:
             raise MediaError(f"{self.path} holds no video frame that can be decoded; the file is cut off or broken")
-        self.origin = Fraction(frame.pts or 0) * self.facts.time_base + self.excerpt.start
-        if self.excerpt.start:
-            frame = self._first_of_excerpt()
-        self.facts = self.facts.with_first_frame(frame)
-        if self._to_sdr:
-            was = self.facts.tags.names().transfer
-            self.facts = replace(self.facts, tags=SDR_TAGS, light=None)
-            self.notes.append(f"HDR ({was}) is tone-mapped to SDR, BT.709")
-        self.notes += [f"{what} is left out: it describes the pictures as they were" for what in self.facts.dropped]
-        return [frame], rest
-
-    def _first_of_excerpt(self) -> av.VideoFrame:
-        """The excerpt's first frame: its size and format count, whatever those before have."""
-        self._first_tags, self._facts_from = None, self.origin
+        self.origin = Fraction(frame.pts or 0) * self._decoder.facts.time_base + self.excerpt.start
+        self._decoder.until = self.until
+        if not self.excerpt.start:
+            return frame
+        self._decoder.take_facts_from(self.origin)  # whatever size and format those before have
         frame = next(self._from_start(), None)
         if frame is None:
             raise self._too_short()
         return frame
 
+    def _told(self, facts: VideoFacts) -> VideoFacts:
+        """What remains true of the pictures when they were filtered; what does not is noted."""
+        if self._decoder.to_sdr:
+            self.notes.append(f"HDR ({facts.tags.names().transfer}) is tone-mapped to SDR, BT.709")
+            facts = replace(facts, tags=SDR_TAGS, light=None)
+        self.notes += [f"{what} is left out: it describes the pictures as they were" for what in facts.dropped]
+        return facts
+
     def _too_short(self) -> MediaError:
         return MediaError(f"{self.path} has no frame at {float(self.excerpt.start):g} s or behind; it is shorter")
+
+    @property
+    def container(self) -> InputContainer:
+        """The opened file; another one when it had to be read anew from the beginning."""
+        return self._decoder.container
+
+    @property
+    def stream(self) -> VideoStream:
+        """The stream that is decoded."""
+        return self._decoder.stream
+
+    @property
+    def others(self) -> list[Stream]:
+        """Every stream but the one that is decoded."""
+        return [stream for stream in self.container.streams if stream.index != self.stream.index]
+
+    @property
+    def counted(self) -> bool:
+        """Whether a frame's time was made up, so that frames are found again by counting alone."""
+        return self._decoder.counted
+
+    @counted.setter
+    def counted(self, counted: bool) -> None:
+        self._decoder.counted = counted
+
+    @property
+    def lost(self) -> int:
+        """Frames that were announced and could not be decoded, once `frames` has ended."""
+        return self._decoder.lost
+
+    @property
+    def changes(self) -> list[Fraction]:
+        """When frames changed size so far, in seconds from the file's first one."""
+        return [moment - self.origin + self.excerpt.start for moment in self._decoder.changes]
 
     @property
     def fields(self) -> int:
@@ -161,15 +175,6 @@ class VideoSource:
         return advanced(whole, ceil(start * rate), rate) if rate else None
 
     @property
-    def _whole(self) -> bool:
-        return self.excerpt == Excerpt()
-
-    @property
-    def others(self) -> list[Stream]:
-        """Every stream but the one that is decoded."""
-        return [stream for stream in self.container.streams if stream.index != self.stream.index]
-
-    @property
     def expected_frames(self) -> int | None:
         """How many frames there are, as announced or by duration and rate; None where neither is told."""
         rate, stream = self.facts.rate, self.stream
@@ -193,17 +198,21 @@ class VideoSource:
         frames = self._behind(behind, skipped) if behind is not None else self._from_start()
         found = behind is not None
         for frame in frames:
-            if self.until is not None and (frame.pts or 0) * self.facts.time_base >= self.until:
+            if self.until is not None and self._time(frame) >= self.until:
                 break
             found = True
             yield frame
         if not found:
             raise self._too_short()
 
+    def _time(self, frame: av.VideoFrame) -> Fraction:
+        """A frame's time in seconds of the file's own."""
+        return (frame.pts or 0) * self._decoder.facts.time_base
+
     def _from_start(self) -> Iterator[av.VideoFrame]:
-        first = self.origin / self.facts.time_base
         if self.excerpt.start:
-            yield from (frame for frame in self._from_before(int(first)) if (frame.pts or 0) >= first)
+            first = int(self.origin / self._decoder.facts.time_base)
+            yield from (frame for frame in self._from_before(first) if self._time(frame) >= self.origin)
             return
         while self._ahead:
             yield self._ahead.pop(0)
@@ -229,126 +238,19 @@ class VideoSource:
     def _from_before(self, pts: int) -> Iterator[av.VideoFrame]:
         """Frames from one at or before a pts: containers seek by decoding times, or roughly, so it is checked."""
         for seconds in () if self.counted else _SEEK_BACK:
-            frames = self._sought(pts - round(seconds / self.facts.time_base))
+            frames = self._decoder.sought(pts - round(seconds / self._decoder.facts.time_base))
             first = next(frames, None)
-            if first is not None and (first.pts or 0) <= pts - self._deinterlace:  # bwdif needs the frame before, too
+            # bwdif needs the frame before, too
+            if first is not None and (first.pts or 0) <= pts - self._decoder.deinterlace:
                 yield first
                 yield from frames
                 return
         self._restart()
         yield from self._rest
 
-    def _sought(self, pts: int) -> Iterator[av.VideoFrame]:
-        try:
-            self.container.seek(pts, stream=self.stream, backward=True)
-        except (FFmpegError, OSError) as error:
-            log.debug("%s cannot be sought in: %s", self.path, error)
-            return iter(())
-        self._forget()
-        self._sought_once = True
-        return self._decoded_frames()
-
     def _restart(self) -> None:
-        """Read from the beginning, in a container of its own: some cannot go back."""
-        index = self.stream.index
-        self._rest.close()  # type: ignore[attr-defined]  # a generator
-        self.container.close()
-        self.container = open_media(self.path)
-        stream = self.container.streams[index]
-        assert isinstance(stream, VideoStream)
-        self.stream, self._sought_once = stream, False
-        self.stream.thread_type = "AUTO"
-        self._forget()
-        self._ahead, self._rest = [], self._decoded_frames()
-
-    def _forget(self) -> None:
-        self._decoded = self._broken = self._hidden = 0
-        self._rising = Rising(self.facts.time_base)
-
-    def _decoded_frames(self) -> Iterator[av.VideoFrame]:
-        frames = self._all_frames()
-        if self._deinterlace:
-            frames = through(frames, *DEINTERLACE)
-        if self._to_sdr:
-            frames = through(frames, *TONE_MAP)
-        return frames
-
-    def _all_frames(self) -> Iterator[av.VideoFrame]:
-        try:
-            for packet in self._demux():
-                yield from self._decode(packet)
-            yield from self._decode(None)
-        finally:
-            announced = (self.stream.frames or self._decoded + self._broken + self._hidden) - self._hidden
-            self.lost = max(announced - self._decoded, 0) if self._whole and not self._sought_once else self._broken
-
-    def _demux(self) -> Iterator[Packet[VideoStream]]:
-        try:
-            for packet in self.container.demux(self.stream):
-                self._hidden += packet.is_discard  # an edit list's run-up: decoded, never shown
-                if packet.size:
-                    yield packet
-        except FFmpegError as error:
-            self._note_once(f"{self.path.name} is cut off or broken: {error.strerror}")
-
-    def _decode(self, packet: Packet[VideoStream] | None) -> Iterator[av.VideoFrame]:
-        try:
-            frames = self.stream.codec_context.decode(packet)
-        except FFmpegError as error:
-            if packet is not None:
-                self._broken += 1
-                log.debug("packet at %s cannot be decoded: %s", packet.pts, error)
-            return
-        for frame in frames:
-            yield self._normal(frame)
-
-    def _normal(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """A frame with a pts behind the last one's, of the stream's size, in a format that our colour room handles."""
-        self._set_time(frame)
-        if self._first_tags is None:
-            if (frame.pts or 0) * self.facts.time_base < self._facts_from:
-                return frame
-            self._take_facts(frame)
-        facts, size = self.facts, (frame.width, frame.height)
-        if size != self._size:
-            self._size = size
-            moment = (frame.pts or 0) * facts.time_base
-            self.changes.append(moment - self.origin + self.excerpt.start)
-            if self.until is None or moment < self.until:
-                self._note_once(
-                    f"frames change size to {size[0]}x{size[1]}; they are scaled to {facts.width}x{facts.height}"
-                )
-        elif self._first_tags and ColorTags.of(frame) != self._first_tags:
-            self._note_once("colour tags change on the way; the first ones are taken for all frames")
-        return reformatted(frame, facts.pixel_format, (facts.width, facts.height))
-
-    def _set_time(self, frame: av.VideoFrame) -> None:
-        facts = self.facts
-        frame.time_base = frame.time_base or facts.time_base  # frames flushed at the end come without
-        own = frame.pts
-        if own is None:
-            own = round(self._decoded / ((facts.rate or 25) * facts.time_base))
-            self.counted = True
-            self._note_once("frames carry no time; they are spaced by the stream's rate")
-        frame.pts = self._rising.next(own, frame.duration or 0)
-        if self._rising.jumped:
-            self._note_once("times jump back on the way, as in files put together; what follows is joined on")
-        elif frame.pts != own:
-            self._note_once("frames share a time or run backwards; each is shown a tick behind the one before")
-        self.counted = self.counted or frame.pts != own or self._rising.jumped
-        self._decoded += 1
-
-    def _take_facts(self, frame: av.VideoFrame) -> None:
-        """The first frame's own size and format: a container may tell those of a later one."""
-        self._first_tags, self._size = ColorTags.of(frame), (frame.width, frame.height)
-        kind = workable_format(frame.format.name)
-        if any(plane.line_size < 0 for plane in frame.planes):
-            kind = "gbrp"  # bottom-up, as raw AVI is: to be laid out anew
-        self.facts = replace(self.facts, width=frame.width, height=frame.height, pixel_format=kind)
-
-    def _note_once(self, note: str) -> None:
-        if note not in self.notes:
-            self.notes.append(note)
+        self._rest.close()  # type: ignore[attr-defined]  # a generator, of the container that is given up
+        self._ahead, self._rest = [], self._decoder.restarted()
 
     def close(self) -> None:
         """Close the file."""

@@ -64,7 +64,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class BatchSource:
-    """How batches are made from pictures. `bright` pictures have no dark partner.
+    """How batches are made from pictures. `bright` pictures have no dark partner; each is as frequent as a pair.
 
     Where pictures are rescaled, one of a batch's wholes is smaller than a crop, and no crop is of it.
 
@@ -80,7 +80,6 @@ class BatchSource:
     seed: int
     crops: int = 2  # of one picture: making the picture is what costs
     bursts: Mapping[int, Sequence[int]] | None = None
-    bright_share: float = 0.1
     twin_share: float = 0.3  # of the pictures that have a twin
 
     def at(self, step: int) -> Batch:
@@ -109,10 +108,10 @@ class BatchSource:
 
     def _pictures(self, rng: np.random.Generator, *, twins_fit: bool) -> list[Whole]:
         """A made-up picture, or two of one view."""
-        if self.bright and rng.random() < self.bright_share:
-            picture = self.bright[int(rng.integers(len(self.bright)))]
+        index = int(rng.integers(len(self.pairs) + len(self.bright)))
+        if index >= len(self.pairs):
+            picture = self.bright[index - len(self.pairs)]
             return [make_whole(picture, picture, rng, self.size, self.mix, bright_only=True)]
-        index = int(rng.integers(len(self.pairs)))
         indices = [index]
         partners = (self.bursts or {}).get(index, ())
         if partners and twins_fit and rng.random() < self.twin_share:

@@ -59,11 +59,11 @@ def _read(pair: Pair, smallest: int) -> Loaded:
     return low, high
 
 
-def load_bright(folder: Path, smallest: int) -> list[Picture]:
+def load_bright(folder: Path, smallest: int = 0) -> list[Picture]:
     """The pictures of a folder; ValueError when it holds none, or one that is unreadable or smaller than a crop."""
     paths = find_pictures(folder)
     if not paths:
-        raise ValueError(f"{folder} holds no pictures; give well-lit ones, or leave out --bright")
+        raise ValueError(f"{folder} holds no pictures; give well-lit ones")
     pictures = [read_picture(path) for path in paths]
     for path, picture in zip(paths, pictures, strict=True):
         _check_size(path, picture, smallest)

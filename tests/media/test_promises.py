@@ -15,6 +15,7 @@ from conftest import Identity, dark_frames, decode, luma
 from facts_sources import INTERLACED, plain, sound, with_extra
 
 from exdnet_plugin import MediaError, enhance_video
+from exdnet_plugin.media.decoder import Decoder
 from exdnet_plugin.media.ffmpeg_filter import through
 from exdnet_plugin.media.frames import frame_planes
 
@@ -241,13 +242,10 @@ def test_alpha_survives_where_the_encoder_has_it(tmp_path: Path) -> None:
 
 def test_frames_that_share_a_time_are_kept_and_told(tmp_path: Path) -> None:
     """Frames of one time cannot be written: each goes a tick behind the one before."""
-    from exdnet_plugin.media.source import VideoSource
-
-    source = plain(pts=[0, 40, 80])(tmp_path)
-    with VideoSource(source) as opened:
-        frames = [opened._normal(frame) for frame in dark_av_frames([80, 80, 70])]
-        assert [frame.pts for frame in frames] == [80, 81, 82]
-        assert any("share a time" in note for note in opened.notes)
+    decoder = Decoder(plain(pts=[0, 40, 80])(tmp_path))
+    frames = [decoder.alike(frame) for frame in dark_av_frames([80, 80, 70])]
+    assert [frame.pts for frame in frames] == [80, 81, 82]
+    assert any("share a time" in note for note in decoder.notes)
 
 
 def dark_av_frames(pts: list[int]) -> list[av.VideoFrame]:

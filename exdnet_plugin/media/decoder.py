@@ -1,0 +1,194 @@
+"""One video stream of a file, decoded from its beginning or from a time, into frames that are alike."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from exdnet_plugin.hdr import is_hdr
+from exdnet_plugin.media.discontinuity import Rising
+from exdnet_plugin.media.facts import ColorTags
+from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, TONE_MAP, through
+from exdnet_plugin.media.frames import reformatted, workable_format
+from exdnet_plugin.media.opening import choose_stream, open_media, stream_facts
+
+log = logging.getLogger(__name__)
+_WITHOUT_TIMES = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo"})  # behind a seek, frames have other times
+
+
+class Decoder:
+    """Opens a file. Frames have strictly rising pts, and the first one's size and a format that colours are known of.
+
+    Args:
+        path: the file.
+        stream: which video stream, counted from 0 among them; None is the file's default one.
+        whole: whether all frames will be asked for, so that announced ones that do not come are lost.
+        deinterlace, to_sdr: see `VideoSource`.
+
+    Raises:
+        MediaError: the file is missing, empty, no media, or has no such video.
+
+    Attributes:
+        container, stream: the opened file, and what is decoded of it.
+        facts: what is known of the stream; the first frame's size and format, once there was one.
+        until: frames at or behind this time, in seconds of the file's own, are not noted; None notes all.
+        to_sdr: whether frames are tone-mapped.
+        counted: whether a frame's time was made up, so that frames are found again by counting alone.
+        lost: frames that were announced and could not be decoded, once frames have ended.
+        notes: what was not as it should be, a line each.
+        changes: when frames changed size so far, in seconds of the file's own times.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        stream: int | None = None,
+        *,
+        whole: bool = True,
+        deinterlace: bool = False,
+        to_sdr: bool = False,
+    ) -> None:
+        self.path, self.deinterlace, self._whole = path, deinterlace, whole
+        self.until: Fraction | None = None
+        self.lost, self.notes, self.changes = 0, list[str](), list[Fraction]()
+        self.container = open_media(path)
+        self.counted, self._sought_once = self.container.format.name in _WITHOUT_TIMES, False
+        self._size = (0, 0)
+        try:
+            self.stream = choose_stream(self.container, path, stream)
+            self.stream.thread_type = "AUTO"
+            self.facts = stream_facts(self.stream, path)
+        except BaseException:
+            self.container.close()
+            raise
+        self.to_sdr = to_sdr and is_hdr(self.facts.tags.names().transfer)
+        self.take_facts_from(Fraction(-(1 << 62)))
+        self._forget()
+
+    def take_facts_from(self, time: Fraction) -> None:
+        """Frames before a time, in seconds of the file's own, are as they are; the first behind tells how all are."""
+        self._first_tags: ColorTags | None = None
+        self._facts_from = time
+
+    def frames(self) -> Iterator[av.VideoFrame]:
+        """Frames from where the file stands. Packets that cannot be decoded are passed over and counted."""
+        frames = self._all_frames()
+        if self.deinterlace:
+            frames = through(frames, *DEINTERLACE)
+        if self.to_sdr:
+            frames = through(frames, *TONE_MAP)
+        return frames
+
+    def sought(self, pts: int) -> Iterator[av.VideoFrame]:
+        """Frames from a key frame about a pts (containers seek by decoding times, or roughly); none if they cannot."""
+        try:
+            self.container.seek(pts, stream=self.stream, backward=True)
+        except (FFmpegError, OSError) as error:
+            log.debug("%s cannot be sought in: %s", self.path, error)
+            return iter(())
+        self._forget()
+        self._sought_once = True
+        return self.frames()
+
+    def restarted(self) -> Iterator[av.VideoFrame]:
+        """Frames from the beginning, of a container of its own: some cannot go back."""
+        index = self.stream.index
+        self.container.close()
+        self.container = open_media(self.path)
+        stream = self.container.streams[index]
+        assert isinstance(stream, VideoStream)
+        self.stream, self._sought_once = stream, False
+        self.stream.thread_type = "AUTO"
+        self._forget()
+        return self.frames()
+
+    def alike(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """A frame with a pts behind the last one's, of the first one's size, in a format that colours are known of."""
+        self._set_time(frame)
+        moment = (frame.pts or 0) * self.facts.time_base
+        if self._first_tags is None:
+            if moment < self._facts_from:
+                return frame
+            self._take_facts(frame)
+        elif (frame.width, frame.height) != self._size:
+            self._change_size(frame, moment)
+        elif ColorTags.of(frame) != self._first_tags:
+            self.note_once("colour tags change on the way; the first ones are taken for all frames")
+        return reformatted(frame, self.facts.pixel_format, (self.facts.width, self.facts.height))
+
+    def note_once(self, note: str) -> None:
+        """Take a note that is not there yet."""
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def _forget(self) -> None:
+        self._decoded = self._broken = self._hidden = 0
+        self._rising = Rising(self.facts.time_base)
+
+    def _all_frames(self) -> Iterator[av.VideoFrame]:
+        try:
+            for packet in self._demux():
+                yield from self._decode(packet)
+            yield from self._decode(None)
+        finally:
+            announced = (self.stream.frames or self._decoded + self._broken + self._hidden) - self._hidden
+            self.lost = max(announced - self._decoded, 0) if self._whole and not self._sought_once else self._broken
+
+    def _demux(self) -> Iterator[Packet[VideoStream]]:
+        try:
+            for packet in self.container.demux(self.stream):
+                self._hidden += packet.is_discard  # an edit list's run-up: decoded, never shown
+                if packet.size:
+                    yield packet
+        except FFmpegError as error:
+            self.note_once(f"{self.path.name} is cut off or broken: {error.strerror}")
+
+    def _decode(self, packet: Packet[VideoStream] | None) -> Iterator[av.VideoFrame]:
+        try:
+            frames = self.stream.codec_context.decode(packet)
+        except FFmpegError as error:
+            if packet is not None:
+                self._broken += 1
+                log.debug("packet at %s cannot be decoded: %s", packet.pts, error)
+            return
+        for frame in frames:
+            yield self.alike(frame)
+
+    def _set_time(self, frame: av.VideoFrame) -> None:
+        facts = self.facts
+        frame.time_base = frame.time_base or facts.time_base  # frames flushed at the end come without
+        own = frame.pts
+        if own is None:
+            own = round(self._decoded / ((facts.rate or 25) * facts.time_base))
+            self.counted = True
+            self.note_once("frames carry no time; they are spaced by the stream's rate")
+        frame.pts = self._rising.next(own, frame.duration or 0)
+        if self._rising.jumped:
+            self.note_once("times jump back on the way, as in files put together; what follows is joined on")
+        elif frame.pts != own:
+            self.note_once("frames share a time or run backwards; each is shown a tick behind the one before")
+        self.counted = self.counted or frame.pts != own or self._rising.jumped
+        self._decoded += 1
+
+    def _take_facts(self, frame: av.VideoFrame) -> None:
+        """The first frame's own size and format: a container may tell those of a later one."""
+        self._first_tags, self._size = ColorTags.of(frame), (frame.width, frame.height)
+        kind = workable_format(frame.format.name)
+        if any(plane.line_size < 0 for plane in frame.planes):
+            kind = "gbrp"  # bottom-up, as raw AVI is: to be laid out anew
+        self.facts = replace(self.facts, width=frame.width, height=frame.height, pixel_format=kind)
+
+    def _change_size(self, frame: av.VideoFrame, moment: Fraction) -> None:
+        self._size = (frame.width, frame.height)
+        self.changes.append(moment)
+        if self.until is None or moment < self.until:
+            facts, (width, height) = self.facts, self._size
+            self.note_once(f"frames change size to {width}x{height}; they are scaled to {facts.width}x{facts.height}")
