@@ -1,6 +1,8 @@
 """A host program with a PyAV loop of its own: it opens a filter and hands planes to it, frame by frame.
 
 python filter_in_your_own_loop.py night.mp4 bright.mp4
+
+It writes pictures alone, to be short: sound and colour tags are kept by `exdnet_plugin.enhance_video`.
 """
 
 import sys

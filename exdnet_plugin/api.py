@@ -147,7 +147,7 @@ def enhance_video(
     preset: str | None = None,
     pixel_format: str | None = None,
     options: dict[str, str] | None = None,
-    cfr: Fraction | None = None,
+    cfr: Fraction | float | None = None,
     start: Fraction | float = 0,
     end: Fraction | float | None = None,
     video_stream: int | None = None,
@@ -185,7 +185,7 @@ def enhance_video(
         profile: where to write a trace of the stages, which Perfetto and chrome://tracing open.
 
     Returns:
-        What happened: frames, cuts, losses, seconds a stage, notes.
+        What happened: frames, cuts, losses, `seconds` by stage, `wall` in all, notes.
 
     Raises:
         MediaError: the source cannot be read or the sink not written; nothing is left under the sink's name.
@@ -197,6 +197,7 @@ def enhance_video(
 
     plugins = plugins or default_plugins()
     processors = make_chain(chain, plugins)
+    rate = None if cfr is None else Fraction(cfr)
     job = Job(
         source=Path(source),
         sink=Path(sink),
@@ -204,7 +205,7 @@ def enhance_video(
         chain=chain if isinstance(chain, str) else ",".join(type(one).__name__ for one in processors),
         quality=quality,
         device=resolve_device(device),
-        encoding=EncodingOptions(codec, crf, bitrate, preset, pixel_format, cfr, options or {}),
+        encoding=EncodingOptions(codec, crf, bitrate, preset, pixel_format, rate, options or {}),
         excerpt=Excerpt(Fraction(start), None if end is None else Fraction(end)),
         video_stream=video_stream,
         hdr=hdr,

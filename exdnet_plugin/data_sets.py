@@ -50,6 +50,8 @@ def open_data_set(root: Path) -> DataSet:
         return _lsrw(root, found)
     if found := _there(root, _LOL):
         return paired_data_set(root / found[0][0], root / found[0][1], root)
+    if not root.is_dir():
+        raise ValueError(f"{root} is no folder; check the path")
     known = ", ".join(f"{low} + {high}" for low, high in (_LOL[0], _LSRW[0], _RELLISUR[0]))
     raise ValueError(f"{root} has no paired folders; looked for {known}. Give the two folders by --low and --high")
 

@@ -48,16 +48,17 @@ def read_picture(path: Path) -> Picture:
 def find_pairs(low: Path, high: Path) -> list[Pair]:
     """Pairs of equal stem in two folders, sorted by name; ValueError names what has no partner."""
     darks, brights = _by_stem(low), _by_stem(high)
+    if not darks.keys() & brights.keys():
+        raise ValueError(
+            f"{low} ({len(darks)} pictures) and {high} ({len(brights)}) have no name in common; a pair is two files of "
+            f"one name, with one of {', '.join(sorted(PICTURE_SUFFIXES))}"
+        )
     unpaired = sorted(darks.keys() ^ brights.keys())
     if unpaired:
         shown = ", ".join(unpaired[:5]) + (", …" if len(unpaired) > 5 else "")
         raise ValueError(
             f"{len(unpaired)} pictures of {low} and {high} have no partner of the same name: {shown}. "
             "Remove them or rename them"
-        )
-    if not darks:
-        raise ValueError(
-            f"{low} and {high} hold no pictures; expected files with one of {', '.join(sorted(PICTURE_SUFFIXES))}"
         )
     return [Pair(name, darks[name], brights[name]) for name in sorted(darks)]
 

@@ -18,6 +18,7 @@ class Report:
         cuts: frames at which temporal state started anew.
         seconds: busy time of each stage, in seconds, without its waiting for others.
         wall: seconds from first to last.
+        untouched: further video streams of the source, by their index, which are copied as they are.
         sink: the file that was written, if any.
         further: files behind it, where one source became several.
         notes: what could not be kept, a line each.
@@ -30,6 +31,7 @@ class Report:
     cuts: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     wall: float = 0.0
+    untouched: list[int] = field(default_factory=list)
     sink: Path | None = None
     further: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -50,6 +52,7 @@ class Report:
             cuts=self.cuts + later.cuts,
             seconds={name: self.seconds.get(name, 0.0) + later.seconds.get(name, 0.0) for name in names},
             wall=self.wall + later.wall,
+            untouched=self.untouched,
             sink=self.sink,
             further=[*self.further, *([later.sink] if later.sink else []), *later.further],
             notes=[*self.notes, *(note for note in later.notes if note not in self.notes)],

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import get_args
 
 import av
+import cv2
 import numpy as np
 import pytest
 from conftest import MakeClip, decode
@@ -122,6 +123,45 @@ def test_a_wrong_option_is_refused_with_what_there_is(
 ) -> None:
     refused(exdnet("enhance", clip, tmp_path / "out.mp4", *arguments), said)
     assert {path.name for path in tmp_path.iterdir()} == {"in.mp4"}
+
+
+def test_without_arguments_there_is_help_and_without_some_there_is_the_usage(exdnet: Run) -> None:
+    code, out, _ = exdnet()
+    assert code == 0
+    assert "\n  enhance" in out
+    refused(exdnet("demo"), "OUT", "Usage: exdnet demo", "exdnet demo --help")
+    refused(exdnet("enhnce", "a", "b"), "did you mean enhance?")
+
+
+def test_several_files_go_on_where_they_were_stopped(exdnet: Run, tmp_path: Path) -> None:
+    night, bright = tmp_path / "night", tmp_path / "bright"
+    refused(exdnet("enhance", night, bright), "does not exist")
+    assert not bright.exists()
+    night.mkdir()
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(night / name), np.full((8, 8, 3), 20, np.uint8))
+    code, out, _ = exdnet("enhance", night, bright)
+    assert code == 0
+    assert "2 photos in" in out
+    (bright / "b.png").unlink()
+    written = (bright / "a.png").stat().st_mtime_ns
+    code, out, _ = exdnet("enhance", night, bright, "--resume")
+    assert code == 0
+    assert "a.png is there already" in out
+    assert (bright / "b.png").exists()
+    assert (bright / "a.png").stat().st_mtime_ns == written
+
+
+def test_info_shows_weights_one_by_one(exdnet: Run, shared: Path) -> None:
+    code, out, _ = exdnet("info", "weights", "small")
+    assert code == 0
+    assert out.count("# Model card") == 1
+    code, out, _ = exdnet("info", "weights", next((shared / "golden").rglob("*.safetensors")))
+    assert code == 0
+    assert "sha256" in out
+    assert "exposure constants: 0." in out
+    refused(exdnet("info", "weights", "nowhere"), "'nowhere'", "default, lol, small")
+    refused(exdnet("info", "a.mp4", "b.mp4"), "b.mp4", "one file at a time")
 
 
 def test_an_unknown_command_is_refused(exdnet: Run) -> None:

@@ -70,7 +70,7 @@ def _pipeline(_: tuple[str, ...], device: str, __: How) -> list[dict[str, Any]]:
 
     light = "kornia=op=enhance.adjust_gamma:gamma=0.5"
     return [
-        overlap((640, 360), 3, device, "exdnet", "exdnet"),
+        overlap((640, 360), 20, device, "exdnet", "exdnet"),
         overlap((1280, 720), 20, device, [Waiting()], f"a processor that waits {WAIT} s a frame, as for a GPU"),
         overlap((1280, 720), 3, device, light, f"{light} (each stage alone takes every core)"),
     ]

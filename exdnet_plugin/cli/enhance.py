@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ from exdnet_plugin.media.photos import PHOTO_SUFFIXES
 if TYPE_CHECKING:
     from exdnet_plugin.frame_filter import Quality
     from exdnet_plugin.report import Report
+
+
+SLOW = 60  # seconds, after which people wonder whether it could be faster
 
 
 @click.command(short_help="Brighten video files and photos.")
@@ -57,10 +61,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="Frames that change size: scale them to the first, or a further file for each.",
 )
-@click.option("--photo-quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG and WebP.")
+@click.option(
+    "--photo-quality", type=click.IntRange(1, 100), default=95, show_default=True, help="JPEG, WebP, AVIF, HEIC."
+)
 @click.option("--profile", type=click.Path(path_type=Path), help="Write a trace of the stages, for ui.perfetto.dev.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
-@click.option("--resume", is_flag=True, help="Go on with a video that was stopped.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with a video that was stopped; of several files, leave those that are there."
+)
 @click.option(
     "--on-stop",
     type=click.Choice(["keep", "partial", "discard"]),
@@ -109,11 +117,17 @@ def enhance(
 
 def _enhance_all(jobs: list[tuple[Path, Path]], photo: _PhotoJob, video: dict[str, Any], sink: Path) -> None:
     """Every file; of several, those that fail do not stop the others."""
-    failed = []
+    from exdnet_plugin.cli.progress import duration
+
+    failed, photos, started = [], 0, time.monotonic()
     for source, target in jobs:
+        if len(jobs) > 1 and video["resume"] and target.exists():
+            click.echo(f"{target} is there already, and left as it is")
+            continue
         try:
             if source.suffix.lower() in PHOTO_SUFFIXES:
                 photo.run(source, target)
+                photos += 1
             else:
                 _enhance_video(source, target, video)
         except (ExdnetError, ValueError) as error:
@@ -122,6 +136,8 @@ def _enhance_all(jobs: list[tuple[Path, Path]], photo: _PhotoJob, video: dict[st
             failed.append(source)
             click.echo(f"exdnet: {error}", err=True)
             say_notes(getattr(error, "__notes__", []))
+    if photos > 1:
+        click.echo(f"{photos} photos in {duration(time.monotonic() - started)}")
     if failed:
         others = f"the others are written to {sink}" if len(failed) < len(jobs) else "nothing is written"
         raise MediaError(f"{len(failed)} of {len(jobs)} files failed, first {failed[0]}; {others}")
@@ -141,6 +157,8 @@ def _jobs(sources: tuple[str, ...], sink: Path) -> list[tuple[Path, Path]]:
     twice = next((target for target in targets if targets.count(target) > 1), None)
     if twice:
         raise MediaError(f"two sources would both be written to {twice}; enhance them one by one")
+    if missing := next((path for path in found if not path.exists()), None):
+        raise MediaError(f"{missing} does not exist; check the path")
     sink.mkdir(parents=True, exist_ok=True)
     return list(zip(found, targets, strict=True))
 
@@ -201,6 +219,8 @@ def _enhance_video(source: Path, target: Path, options: dict[str, Any]) -> None:
     with Progress(source.name) as progress:
         report = enhance_video(source, target, progress=progress, **options)
     say_summary(report)
+    if report.slowest_stage == "filter" and report.wall > SLOW and options["quality"] == "exact":
+        click.echo("--quality realtime would take less time, most of all on a CPU")
 
 
 def say_summary(report: Report) -> None:
@@ -215,6 +235,9 @@ def say_summary(report: Report) -> None:
     )
     if report.resumed:
         click.echo(f"{report.resumed} frames were done before; these times are of the others")
+    if report.untouched:
+        streams = ", ".join(map(str, report.untouched))
+        click.echo(f"video stream {streams} of the source stays as it is; --video-stream N enhances another")
     if report.cuts:
         click.echo(f"{report.cuts} cuts, at which smoothing started anew")
     if report.lost:

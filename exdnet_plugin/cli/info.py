@@ -17,11 +17,17 @@ _PACKAGES = ("torch", "av", "numpy", "opencv-python-headless", "pluggy", "kornia
 
 @click.command(short_help="Show facts of this installation, a file, or the weights.")
 @click.argument("what", default="installation", metavar="[FILE|weights]")
+@click.argument("name", required=False)
 @json_output
-def info(what: str, as_json: bool) -> None:
-    """Without an argument, versions and devices; with a media file, its streams; `weights` shows the model cards."""
+def info(what: str, name: str | None, as_json: bool) -> None:
+    """Without an argument, versions and devices; with a media file, its streams.
+
+    `weights` shows the model cards, `weights NAME` that of one, or what is known of weights in a file.
+    """
+    if name and what != "weights":
+        raise ValueError(f"{name}: facts are shown of one file at a time")
     if what == "weights":
-        _show_weights(as_json)
+        _show_weights(name, as_json)
         return
     facts = _installation() if what == "installation" else _file(Path(what))
     if as_json:
@@ -75,21 +81,22 @@ def _file(path: Path) -> dict[str, Any]:
         }
 
 
-def _show_weights(as_json: bool) -> None:
-    from exdnet_plugin.exdnet.checkpoint import DEFAULT, load_weights, weights_path
+def _show_weights(name: str | None, as_json: bool) -> None:
+    from exdnet_plugin.exdnet.checkpoint import DEFAULT, weights_path
 
     folder = weights_path(DEFAULT).parent
-    rows = [
-        {
-            "name": path.stem,
-            "sha256": load_weights(path.stem).sha256,
-            "file": str(path),
-            "card": path.with_suffix(".md").read_text(),
-        }
-        for path in sorted(folder.glob("*.safetensors"))
-    ]
+    rows = [_weights(path) for path in ([weights_path(name)] if name else sorted(folder.glob("*.safetensors")))]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
     for row in rows:
         click.echo(f"{row['name']}   sha256 {row['sha256']}\n{row['file']}\n\n{row['card']}")
+
+
+def _weights(path: Path) -> dict[str, str]:
+    from exdnet_plugin.exdnet.checkpoint import load_weights
+
+    weights, card = load_weights(str(path)), path.with_suffix(".md")
+    exposures = f"exposure constants: {', '.join(f'{low:g} to {high:g}' for low, high in weights.constants.intervals)}"
+    text = card.read_text() if card.is_file() else f"{exposures}\nno card, {card.name}, lies beside it\n"
+    return {"name": path.stem, "sha256": weights.sha256, "file": str(path), "card": text}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -49,7 +50,9 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            raise click.UsageError(f"there is no command {args[0]!r}; there are {', '.join(_COMMANDS)}", ctx) from None
+            near = get_close_matches(args[0], _COMMANDS, 1)
+            which = f"did you mean {near[0]}?" if near else f"there are {', '.join(_COMMANDS)}"
+            raise click.UsageError(f"there is no command {args[0]!r}; {which}", ctx) from None
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -72,12 +75,22 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "")
+        sys.exit()
+    except click.MissingParameter as error:
+        _end(f"{error.format_message().rstrip('.')}; {_usage(error.ctx)}", 2)
     except click.ClickException as error:
         _end(error.format_message(), 2)
     except (ExdnetError, ValueError) as error:
         _end(_with_notes(str(error), error), 2)
     except OSError as error:
         _end(f"{error.filename or 'a file'}: {error.strerror or error}", 2)
+
+
+def _usage(context: click.Context | None) -> str:
+    """How a command is called."""
+    return f"{context.get_usage()}. {context.command_path} --help says more" if context else "see --help"
 
 
 def _with_notes(message: str, error: BaseException) -> str:

@@ -70,6 +70,7 @@ def stream(source: str, sinks: tuple[str, ...], **asked: Any) -> None:
     from exdnet_plugin.cli.live_log import set_up_log, status_line
     from exdnet_plugin.cli.progress import duration
     from exdnet_plugin.devices import leave_cores
+    from exdnet_plugin.live.address import hidden
     from exdnet_plugin.live.watch import watched
 
     keep_memory()
@@ -82,7 +83,8 @@ def stream(source: str, sinks: tuple[str, ...], **asked: Any) -> None:
         report = live.run()
     summary = (
         f"{report.frames} frames in {duration(report.wall)}, {report.dropped} left out, "
-        f"{live.figures.reconnects} reconnects; slowest: {report.slowest_stage}"
+        f"{live.figures.reconnects} reconnects; slowest: {report.slowest_stage}; "
+        f"to {', '.join(hidden(_told(sink)) for sink in sinks)}"
     )
     if asked["log_form"] == "json":
         logging.getLogger("exdnet.live").info(summary, extra={"figures": live.figures.as_dict()})

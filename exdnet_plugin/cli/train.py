@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from exdnet_plugin.training.loop import Trainer
 
 
 @click.command(short_help="Train weights on paired folders.")
@@ -25,7 +31,7 @@ import click
 @click.option("--steps", type=click.IntRange(1), default=12000, show_default=True)
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True)
 @click.option("--size", type=click.IntRange(16), default=96, show_default=True, help="Side of a crop in pixels.")
-@click.option("--learning-rate", type=float, default=5e-4, show_default=True)
+@click.option("--learning-rate", type=click.FloatRange(0, 1, min_open=True), default=5e-4, show_default=True)
 @click.option(
     "--crops",
     type=click.IntRange(1),
@@ -78,8 +84,8 @@ def train(
 
     Whole viewpoint groups are held out for validation (viewpoint_groups.json in DATA tells them). The run's folder gets
     checkpoint.pth to go on from, best.safetensors (by validation PSNR) and last.safetensors to use as exdnet=weights=…,
-    metrics.jsonl, curve.png, and samples.jpg: held-out pictures, dark, enhanced, and true. Killed at any time, the same
-    command goes on from the last checkpoint.
+    metrics.jsonl, curve.png, and samples.jpg: held-out pictures, dark, enhanced, and true. Stopped by Ctrl-C, the same
+    command goes on; killed, it goes on from the last checkpoint.
     """
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.devices import resolve_device
@@ -95,19 +101,41 @@ def train(
     recipe = _recipe(pictures.exposures, options, vgg, small)
     start = load_weights(initial).state if initial else None
     trainer = Trainer(recipe, folder, resolve_device(device), initial=start, vgg=vgg, compile=compile)
+    if trainer.step > recipe.steps:
+        raise ValueError(f"--steps {recipe.steps}: {folder} is at step {trainer.step}; give more, or another --run")
     if initial and trainer.step:
         click.echo(f"{folder} goes on from its checkpoint; --from {initial} is where it started")
     click.echo(
         f"{pictures.name}: {len(training)} pairs to train on, {len(unseen)} held out; "
-        f"step {trainer.step} of {recipe.steps} in {folder}"
+        f"step {trainer.step} of {recipe.steps} in {folder}; told every {recipe.log_every}"
     )
     lit = load_bright(bright, recipe.size) if bright else []
     source, validate, remembered = prepare(trainer, pictures, training, unseen, small=small, bright=lit)
-    trainer.run(ahead(source, workers), validate, _Told(folder), remembered)
+    with _stopped_by_interrupt(trainer):
+        trainer.run(ahead(source, workers), validate, _Told(folder), remembered)
+    if trainer.step < recipe.steps:
+        stopped = KeyboardInterrupt()
+        stopped.add_note(f"step {trainer.step} of {recipe.steps} is saved in {folder}, and the same command goes on")
+        raise stopped
     click.echo(
         f"done: {folder / 'best.safetensors'} holds the best weights; "
         f"use them as exdnet=weights={folder / 'best.safetensors'}"
     )
+
+
+@contextmanager
+def _stopped_by_interrupt(trainer: Trainer) -> Iterator[None]:
+    """Ctrl-C ends the run behind the step under way; a second one ends it at once."""
+
+    def stop(*_: object) -> None:
+        trainer.stop_asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _refuse_idle(options: dict[str, Any], vgg: Path | None, small: str | None, bright: Path | None) -> None:
@@ -148,7 +176,8 @@ def _data_set(data: Path | None, low: Path | None, high: Path | None) -> Any:
     if data is not None:
         return open_data_set(data)
     if low is None or high is None:
-        raise ValueError("no pictures to train on; give DATA, or both --low and --high")
+        missing = "--high" if low else "--low" if high else "DATA, or --low and --high"
+        raise ValueError(f"no pictures to train on: {missing} is missing")
     return paired_data_set(low, high)
 
 

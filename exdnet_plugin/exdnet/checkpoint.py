@@ -80,13 +80,19 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
+        raise ValueError(f"PyTorch does not load it ({type(error).__name__})") from error
     for key in ("state_dict", "model", "params"):  # what training programs wrap a state dict in
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
             loaded = loaded[key]
     if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise ValueError(f"it holds {type(loaded).__name__}, no state dict of tensors")
+        run = " (a run's checkpoint; its weights are best.safetensors beside it)" if _is_checkpoint(loaded) else ""
+        raise ValueError(f"it holds {type(loaded).__name__}, no state dict of tensors{run}")
     return {str(key).removeprefix("module."): value for key, value in loaded.items()}, {}
+
+
+def _is_checkpoint(loaded: Any) -> bool:
+    """Whether it is what `exdnet train` goes on from."""
+    return isinstance(loaded, Mapping) and {"average", "optimizer", "step"} <= loaded.keys()
 
 
 def faults_of(state: Mapping[str, Any], network: nn.Module) -> list[str]:

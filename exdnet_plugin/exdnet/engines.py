@@ -24,8 +24,8 @@ LocalPart = Callable[[Tensor, Tensor], Tensor]
 DTYPES = (torch.float16, torch.float32)
 log = logging.getLogger(__name__)
 _UNBUILT = (
-    "engine native is not built: a C++ compiler was missing when the package was installed. Install one and "
-    "reinstall, or take engine torch"
+    "engine native is not here: the package was installed without a C++ compiler, so install one and reinstall; or "
+    "Python was started in a checkout, whose sources hide the installed package, so start it elsewhere"
 )
 
 

@@ -53,12 +53,17 @@ def add_copy(container: OutputContainer, stream: Stream) -> Stream | str:
 
 def _add_cover(container: OutputContainer, stream: Stream) -> Stream | str:
     """A cover picture as Matroska has them: an attachment."""
-    with av.open(stream.container.name, metadata_errors="replace") as again:
-        picture = next((bytes(p) for p in again.demux(again.streams[stream.index]) if p.size), None)
+    picture = _first_packet(stream)
     kind = {"png": "png", "mjpeg": "jpeg", "webp": "webp"}.get(_codec(stream))
     if picture is None or kind is None:
         return f"cover picture {stream.index} ({_codec(stream)}) is left out: .mkv takes PNG, JPEG and WebP"
-    return container.add_attachment(f"cover.{kind}", f"image/{kind}", picture)
+    return container.add_attachment(f"cover.{kind}", f"image/{kind}", bytes(picture))
+
+
+def _first_packet(stream: Stream) -> Packet[Any] | None:
+    """A stream's first packet, by a reader of its own."""
+    with av.open(stream.container.name, metadata_errors="replace") as again:
+        return next((packet for packet in again.demux(again.streams[stream.index]) if packet.size), None)
 
 
 def _codec(stream: Stream) -> str:
@@ -67,7 +72,10 @@ def _codec(stream: Stream) -> str:
 
 
 def _takes(container: OutputContainer, stream: Stream) -> bool:
-    """Whether the container's format lists the codec, and its writer takes this very stream in a file of its own."""
+    """Whether the container's format lists the codec, and its writer takes this very stream in a file of its own.
+
+    Of video, it is given the first packet, too: AVI refuses H.264 as MP4 has it only when it comes.
+    """
     kind, codec = container.format.name, _codec(stream)
     if kind == "mpegts" and codec not in _MPEGTS:
         return False
@@ -77,8 +85,13 @@ def _takes(container: OutputContainer, stream: Stream) -> bool:
             return False
     try:
         with av.open(io.BytesIO(), "w", format=kind) as trial:
-            trial.add_stream_from_template(stream).disposition = stream.disposition
+            copy = trial.add_stream_from_template(stream)
+            copy.disposition = stream.disposition
             trial.start_encoding()
+            first = _first_packet(stream) if stream.type == "video" else None
+            if first is not None and first.dts is not None:
+                first.stream = copy
+                trial.mux(first)
     except (FFmpegError, ValueError, AttributeError, TypeError):
         return False
     return True

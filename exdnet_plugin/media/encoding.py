@@ -118,6 +118,7 @@ class Encoding:
         return context
 
 
+_MOST_CRF = {"libx264": 51, "libx265": 51, "libsvtav1": 63, "libaom-av1": 63, "libvpx": 63, "libvpx-vp9": 63}
 _STEADY = frozenset({"mpeg1video", "mpeg2video", ".avi", ".mxf", ".mpg"})
 _INTERLACED = frozenset({"libx264", "mpeg2video", "prores_ks", "prores_aw", "prores", "ffv1"})
 
@@ -142,7 +143,7 @@ def choose_encoding(suffix: str, facts: VideoFacts, asked: EncodingOptions) -> E
         rates = cast("list[Fraction]", codec.frame_rates or [])
         cfr = min(rates, key=lambda rate: abs(rate - wanted), default=wanted)
         what = codec.name if codec.name in _STEADY else suffix
-        notes.append(f"{what} knows steady rates alone: a frame is shown each 1/{cfr} s")
+        notes.append(f"{what} knows steady rates alone: frames are shown {cfr} times a second")
     chosen = _asked_format(codec, asked.pixel_format) if asked.pixel_format else _nearest_format(codec, facts, notes)
     if is_hdr(facts.tags.names().transfer) and pixel_format(workable_format(chosen)).depth < 10:
         raise MediaError(
@@ -168,6 +169,9 @@ def _options(codec: str, chosen: str, facts: VideoFacts, asked: EncodingOptions)
     if asked.bitrate is not None:
         options["b"] = str(asked.bitrate)
     elif asked.crf is not None:
+        most = _MOST_CRF.get(codec)
+        if most is not None and not 0 <= asked.crf <= most:
+            raise ValueError(f"crf {asked.crf:g}: {codec} takes 0 to {most}; lower is better and larger")
         options[_quality_option(codec)] = f"{asked.crf:g}"
     elif codec in _DEFAULT_QUALITY:
         options[_quality_option(codec)] = _DEFAULT_QUALITY[codec]

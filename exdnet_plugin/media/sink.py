@@ -140,7 +140,9 @@ class VideoSink:
             replace_whole(self._hidden, self.path)
         except (FFmpegError, OSError) as error:
             self.abort()
-            raise MediaError(f"{self.path} cannot be written: {error.strerror or error}. {REMEDY}") from error
+            # FFmpeg's errors are the system's, as of a full disk, or of what a stream holds
+            remedy = REMEDY if isinstance(error, OSError) else f"{self.path.suffix} does not take a stream; try .mkv"
+            raise MediaError(f"{self.path} cannot be written: {error.strerror or error}. {remedy}") from error
 
     def _joined(self, log: PacketLog) -> Iterator[Packet[Any]]:
         """Packets of all streams, by time."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
@@ -131,6 +131,11 @@ class VideoSource:
     def others(self) -> list[Stream]:
         """Every stream but the one that is decoded."""
         return [stream for stream in self.container.streams if stream.index != self.stream.index]
+
+    @property
+    def untouched(self) -> list[int]:
+        """The other streams that are videos, no covers, by their index."""
+        return [s.index for s in self.others if s.type == "video" and not s.disposition & Disposition.attached_pic]
 
     @property
     def counted(self) -> bool:

@@ -54,7 +54,7 @@ def run(
     """
     clock, started = StageClock("decode", "filter", "encode", "write", trace=trace), time.perf_counter()
     progress = work.progress
-    report = Report(frames=progress.encoded, resumed=progress.frames, sink=sink.path)
+    report = Report(frames=progress.encoded, resumed=progress.frames, sink=sink.path, untouched=source.untouched)
     finished = finishing = False
     source.counted = progress.counted
     try:

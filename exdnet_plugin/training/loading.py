@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -92,9 +93,20 @@ def ahead(source: Source, workers: int) -> Callable[[int, int], Iterable[Batch]]
         return prefetch(map(source.at, range(first, last)), AHEAD, name="batches")
 
     def by_processes(first: int, last: int) -> Iterable[Batch]:
-        return DataLoader(_Steps(source, first, last), batch_size=None, num_workers=workers, prefetch_factor=AHEAD)
+        return DataLoader(
+            _Steps(source, first, last),
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=AHEAD,
+            worker_init_fn=_ignore_interrupts,
+        )
 
     return by_processes if workers else by_thread
+
+
+def _ignore_interrupts(_: int) -> None:
+    """Ctrl-C goes to all processes of a terminal; ours are ended by the one that trains."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class _Steps(Dataset[Batch]):

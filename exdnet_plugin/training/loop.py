@@ -46,6 +46,10 @@ class Trainer:
     It holds `checkpoint.pth` to go on from, the averaged weights as `best.safetensors` (by validation PSNR) and as
     `last.safetensors`, and `metrics.jsonl`.
 
+    Attributes:
+        step: how many are done.
+        stop_asked: set while it runs, from a signal's handler, the step under way is its last; it is saved.
+
     Raises:
         CheckpointError: the folder's checkpoint cannot be read.
         ValueError: it is of another recipe.
@@ -72,6 +76,7 @@ class Trainer:
         self.optimizer = torch.optim.Adam(_groups(self.network, recipe), betas=(0.9, 0.99))
         self._objective = Objective(recipe.losses, device, vgg)
         self.step, self.best = 0, -math.inf
+        self.stop_asked = False
         if (folder / CHECKPOINT).exists():
             self._resume()
         # Sizes of crops are fixed in a run; with dynamic sizes, some versions of the compiler fail.
@@ -118,8 +123,10 @@ class Trainer:
                 self._record({"step": self.step, "seconds_left": round(left), **found}, report)
             if self.step % recipe.validate_every == 0 or self.step == recipe.steps:
                 self._validate(validate, report)
-            if self.step % recipe.checkpoint_every == 0 or self.step == recipe.steps:
+            if self.step % recipe.checkpoint_every == 0 or self.step == recipe.steps or self.stop_asked:
                 self._save()
+            if self.stop_asked:
+                return
 
     def _train_step(self, batch: Batch, remembered: Remembered | None) -> dict[str, Tensor]:
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)  # drop path, the same after a resume

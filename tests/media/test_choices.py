@@ -199,6 +199,23 @@ def test_files_put_together_are_joined_on(tmp_path: Path) -> None:
     assert times[-1] - times[0] == pytest.approx(119 * 0.04, abs=0.1)
 
 
+def test_avi_leaves_out_a_further_video_that_it_refuses_only_by_its_packets(shared: Path, tmp_path: Path) -> None:
+    source = shared / "data" / "clips" / "nasa_13013.mp4"
+    report = enhance_video(source, tmp_path / "out.avi", chain="null", end=0.5)
+    assert any("video stream 0 (h264) is left out" in note for note in report.notes)
+    assert report.untouched == [0]
+    with av.open(str(tmp_path / "out.avi")) as container:
+        assert len(container.streams.video) == 1
+
+
+@pytest.mark.parametrize(("codec", "crf", "most"), [("libx264", 99, 51), ("libx265", -5, 51), ("libsvtav1", 64, 63)])
+def test_a_quality_beyond_the_encoders_is_refused(
+    make_clip: MakeClip, tmp_path: Path, codec: str, crf: float, most: int
+) -> None:
+    with pytest.raises(ValueError, match=f"crf {crf}: {codec} takes 0 to {most}"):
+        enhance_video(make_clip("in.mp4"), tmp_path / "out.mkv", chain="null", codec=codec, crf=crf)
+
+
 def test_avi_has_the_rate_of_its_source(make_clip: MakeClip, tmp_path: Path) -> None:
     enhance_video(make_clip("in.mp4", rate=25), tmp_path / "out.avi", chain="null")
     with av.open(str(tmp_path / "out.avi")) as container:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -52,6 +53,28 @@ def test_training_killed_at_any_time_goes_on_and_ends_where_it_would_have(
     assert code == 0
     assert "step 0 of" not in out
     assert (tmp_path / "whole" / "best.safetensors").read_bytes() == (killed / "best.safetensors").read_bytes()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX are needed")
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_ctrl_c_saves_the_step_under_way_and_says_how_to_go_on(
+    exdnet: Run, pairs: Path, tmp_path: Path, workers: str
+) -> None:
+    options = [*SMALL, "--run", str(tmp_path), "--steps", "100000", "--workers", workers]
+    command = [sys.executable, "-m", "exdnet_plugin.cli.main", "train", str(pairs), *options]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout
+    while "step 50:" not in process.stdout.readline():
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to every process of the command
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.strip().startswith("exdnet: stopped; step ")
+    step = int(error.split("step ")[1].split(" of")[0])
+    assert torch.load(tmp_path / "checkpoint.pth", weights_only=True)["step"] == step >= 50
+    refused(exdnet("train", pairs, *SMALL, "--run", tmp_path, "--steps", "10"), f"is at step {step}", "give more")
 
 
 def test_a_run_leaves_curve_samples_and_lines(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
@@ -171,7 +194,7 @@ def test_a_full_disk_ends_the_run_and_the_checkpoint_stays_whole(
 
 def test_training_refuses_what_it_cannot_use(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
     run = ["--run", tmp_path / "run", "--steps", "1", "--size", "32"]
-    refused(exdnet("train"), "give DATA, or both --low and --high")
+    refused(exdnet("train"), "DATA, or --low and --high is missing")
     refused(exdnet("train", tmp_path), "has no paired folders")
     refused(exdnet("train", pairs, *run[:-1], "65"), "0.png is 96x64, smaller than a crop of 65 pixels", "--size")
     refused(exdnet("train", pairs, *run, "--vgg", tmp_path / "vgg.pth"), "is for the paper's losses")
@@ -197,4 +220,6 @@ def test_training_refuses_what_it_cannot_use(exdnet: Run, pairs: Path, tmp_path:
     refused(exdnet("train", pairs, *run), "no partner", "2")
     for path in [*pairs.glob("*/*.png")]:
         path.unlink()
-    refused(exdnet("train", pairs, *run), "hold no pictures")
+    refused(exdnet("train", pairs, *run), "no name in common", "(0 pictures)")
+    refused(exdnet("train", tmp_path / "nowhere", *run), "is no folder")
+    refused(exdnet("train", pairs, "--learning-rate", "-1", *run), "-1")
