@@ -4,7 +4,9 @@ import sys
 
 import exdnet_plugin
 
-source, sink = sys.argv[1:3]
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
+source, sink = sys.argv[1:]
 
 
 def progress(done: int, total: int | None) -> None:

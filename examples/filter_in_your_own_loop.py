@@ -23,6 +23,8 @@ def as_planes(frame: av.VideoFrame) -> list[np.ndarray]:
     return planes
 
 
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 with av.open(sys.argv[1]) as source, av.open(sys.argv[2], "w") as sink:
     video = source.streams.video[0]
     encoded = sink.add_stream("libx264", rate=video.average_rate or Fraction(25))

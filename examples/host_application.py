@@ -54,7 +54,12 @@ darkroom.register(Mirrored())
 effects = {name: effect for found in darkroom.hook.effects() for name, effect in found.items()}
 
 print("effects:", ", ".join(sorted(effects)))
-picture = cv2.imread(sys.argv[1])[:, :, ::-1]
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
+read = cv2.imread(sys.argv[1])
+if read is None:
+    sys.exit(f"{sys.argv[1]} is not a picture that OpenCV reads")
+picture = read[:, :, ::-1]
 for name in ("exdnet", "mirror"):
     picture = effects[name](np.ascontiguousarray(picture))
 cv2.imwrite(sys.argv[2], picture[:, :, ::-1])

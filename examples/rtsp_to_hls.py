@@ -10,7 +10,9 @@ import threading
 from exdnet_plugin.live.address import read_sink, read_source
 from exdnet_plugin.live.stream import LiveOptions, LiveStream
 
-address, playlist = sys.argv[1:3]
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
+address, playlist = sys.argv[1:]
 source, sink = read_source(address), read_sink(playlist)
 live = LiveStream(source, [sink], LiveOptions(chain="exdnet=strength=0.9", latency=0.3))
 

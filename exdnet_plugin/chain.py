@@ -43,7 +43,8 @@ def _parse_link(part: str, text: str) -> Link:
     name, *rest = _split(part, "=", limit=1) or [""]
     name = _unescape(name).strip()
     if not name:
-        raise ValueError(f"chain {text!r}: a processor's name is missing before {part!r}")
+        where = f"before {part!r}" if part else "beside a comma"
+        raise ValueError(f"chain {text!r}: a processor's name is missing {where}")
     if ":" in name:
         wanted = name.replace(":", "=", 1)
         raise ValueError(f"chain {text!r}: {name!r} is no processor's name; options stand behind =, as {wanted}=…")

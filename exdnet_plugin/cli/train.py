@@ -105,12 +105,12 @@ def train(
         raise ValueError(f"--steps {recipe.steps}: {folder} is at step {trainer.step}; give more, or another --run")
     if initial and trainer.step:
         click.echo(f"{folder} goes on from its checkpoint; --from {initial} is where it started")
-    click.echo(
-        f"{pictures.name}: {len(training)} pairs to train on, {len(unseen)} held out; "
-        f"step {trainer.step} of {recipe.steps} in {folder}; told every {recipe.log_every}"
-    )
     lit = load_bright(bright, recipe.size) if bright else []
     source, validate, remembered = prepare(trainer, pictures, training, unseen, small=small, bright=lit)
+    click.echo(
+        f"{pictures.name}: {len(training)} pairs to train on, {len(unseen)} held out; "
+        f"step {trainer.step} of {recipe.steps} in {folder}; a line every {recipe.log_every} steps"
+    )
     with _stopped_by_interrupt(trainer):
         trainer.run(ahead(source, workers), validate, _Told(folder), remembered)
     if trainer.step < recipe.steps:

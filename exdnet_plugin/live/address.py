@@ -34,7 +34,7 @@ _SINKS = {"rtsp": "rtsp", "rtsps": "rtsp", "rtmp": "flv", "rtmps": "flv", "udp":
 _SECRETS = re.compile(r"(?i)([\w.-]*(?:pass|pwd|tok|key|secret|sig|auth|cred|jwt|streamid)[\w.-]*)=[^&]*")
 RECORDINGS = CONTAINERS - {".mpg", ".mxf", ".ogv"}  # which take no H.264 with AAC
 _PEERS_ERRORS = {
-    "ConnectionRefusedError": "refuses the connection; is the server running, and the port right?",
+    "ConnectionRefusedError": "refuses the connection: no server listens at that port",
     "HTTPUnauthorizedError": "refuses the user or password (401)",
 }
 PLAYLIST, STDOUT, SEGMENT_SECONDS = ".m3u8", "pipe:1", 2

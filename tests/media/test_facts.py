@@ -37,7 +37,8 @@ HEAD = (
     "# What is kept",
     "",
     "Made by `tests/media/test_facts.py`, which enhances a small file that carries each fact into each container, with",
-    "the default encoder, and compares. *kept*: the same is read from both. *converted*, *refused*: what is said.",
+    "the default encoder, and compares. *kept*: the same is read from both. *converted*, *left out*: what is said of",
+    "it at the end of the job.",
     "",
 )
 MASTERING = {
@@ -165,7 +166,7 @@ def cell(fact: Fact, container: str, folder: Path) -> str:
     if after == before:
         return "kept"
     notes = [note for note in report.notes if fact.noted and fact.noted in note]
-    word = "refused" if notes and "left out" in notes[0] else "converted"
+    word = "left out" if notes and "left out" in notes[0] else "converted"
     return f"{word}: {notes[0]}" if notes else f"SILENT: {before} became {after}; notes {report.notes}"
 
 
