@@ -98,5 +98,6 @@ def _weights(path: Path) -> dict[str, str]:
 
     weights, card = load_weights(str(path)), path.with_suffix(".md")
     exposures = f"exposure constants: {', '.join(f'{low:g} to {high:g}' for low, high in weights.constants.intervals)}"
-    text = card.read_text() if card.is_file() else f"{exposures}\nno card, {card.name}, lies beside it\n"
+    fade = f"\nfade: mean levels of {weights.fade.begin:g} to {weights.fade.end:g}" if weights.fade else ""
+    text = card.read_text() if card.is_file() else f"{exposures}{fade}\nno card, {card.name}, lies beside it\n"
     return {"name": path.stem, "sha256": weights.sha256, "file": str(path), "card": text}

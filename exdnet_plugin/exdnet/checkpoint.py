@@ -17,20 +17,22 @@ from torch import Tensor, nn
 
 from exdnet_plugin.errors import CheckpointError
 from exdnet_plugin.exdnet.exposures import LOL_CONSTANTS, ExposureConstants
+from exdnet_plugin.exdnet.fade import Fade
 from exdnet_plugin.exdnet.network import ExdNet
 
 DEFAULT = "default"
 SMALL = "small"  # for frames that were shrunk
-_CONSTANTS_KEY = "exposure_intervals"
+_CONSTANTS_KEY, _FADE_KEY = "exposure_intervals", "fade"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A network's weights, the exposure constants that belong to them, and their file's sha256."""
+    """A network's weights, the exposure constants and the fade that belong to them, and their file's sha256."""
 
     state: dict[str, Tensor]
     constants: ExposureConstants
     sha256: str
+    fade: Fade | None = None
 
     def network(self) -> ExdNet:
         """The training form with these weights."""
@@ -70,7 +72,8 @@ def load_weights(name: str = DEFAULT) -> Weights:
             f"{path} cannot be read as weights: {reason}. A .safetensors file or a .pth state dict is needed"
         ) from None
     _check(path, state)
-    return Weights(state, _constants(path, metadata), hashlib.sha256(path.read_bytes()).hexdigest())
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Weights(state, _constants(path, metadata), sha256, _fade(path, metadata))
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -130,7 +133,22 @@ def _constants(path: Path, metadata: Mapping[str, str]) -> ExposureConstants:
         ) from None
 
 
-def weights_bytes(state: Mapping[str, Tensor], constants: ExposureConstants = LOL_CONSTANTS, **passport: str) -> bytes:
-    """Weights as a safetensors file's content, their exposure constants and the given facts in its metadata."""
+def _fade(path: Path, metadata: Mapping[str, str]) -> Fade | None:
+    if _FADE_KEY not in metadata:
+        return None
+    try:
+        begin, end = json.loads(metadata[_FADE_KEY])
+        return Fade(float(begin), float(end))
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{path}: its fade {metadata[_FADE_KEY]!r} is wrong: {error}") from None
+
+
+def weights_bytes(
+    state: Mapping[str, Tensor], constants: ExposureConstants = LOL_CONSTANTS, fade: Fade | None = None
+) -> bytes:
+    """Weights as a safetensors file's content, their exposure constants and their fade in its metadata."""
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
-    return save(tensors, metadata={_CONSTANTS_KEY: json.dumps(constants.intervals), **passport})
+    metadata = {_CONSTANTS_KEY: json.dumps(constants.intervals)}
+    if fade:
+        metadata[_FADE_KEY] = json.dumps([fade.begin, fade.end])
+    return save(tensors, metadata=metadata)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from exdnet_plugin.exdnet.checkpoint import DEFAULT, load_weights
 from exdnet_plugin.exdnet.engines import local_part
 from exdnet_plugin.exdnet.exposures import exposure_range
+from exdnet_plugin.exdnet.fade import Blend, WellLit, mean_levels
 from exdnet_plugin.exdnet.folded import FoldedExdNet, before_calibration, fold
 from exdnet_plugin.exdnet.inference import CPU_TILE, Inference, calibration_matrix
 from exdnet_plugin.exdnet.network import OUTPUT_MIN, GlobalNet, apply_matrix
@@ -26,18 +27,17 @@ class ExdNetModule(nn.Module):
     Args:
         weights: a name that ships with the package, or a .safetensors or .pth file.
         strength: 0 leaves the frame, 1 is the network's result, between is a blend.
+        well_lit: `keep`, well-lit frames as the weights' fade says, or `enhance`, them as others.
 
     Raises:
-        ValueError: strength is out of range.
+        ValueError: strength is out of range, or well_lit is neither.
         CheckpointError: the weights are not of this network.
     """
 
-    def __init__(self, weights: str = DEFAULT, strength: float = 1.0) -> None:
+    def __init__(self, weights: str = DEFAULT, strength: float = 1.0, well_lit: WellLit = "keep") -> None:
         super().__init__()
-        if not 0 <= strength <= 1:
-            raise ValueError(f"strength {strength}: it must be between 0 and 1")
-        self.strength = strength
         loaded = load_weights(weights)
+        self._blend = Blend(strength, well_lit, loaded.fade)
         network = loaded.network().requires_grad_(False)
         self.global_net = network.global_net.eval()
         # Buffers hold the tensors, so that .to(), .half() and state_dict() see them; this holds how they hang together.
@@ -85,8 +85,7 @@ class ExdNetModule(nn.Module):
             inside = inside if torch.is_grad_enabled() else inside.detach()
             with torch.enable_grad():  # where there is no gradient, CPUs take an operator that has float32 only
                 result = self._in_one_graph(inside, exposure_range(frames.detach()))
-        result = result.to(frames.dtype)
-        return result if self.strength == 1 else torch.lerp(frames, result, self.strength)
+        return self._blend(frames, result.to(frames.dtype), mean_levels(frames.detach()))
 
     @staticmethod
     def _can_be_tiled(frames: Tensor) -> bool:

@@ -10,6 +10,7 @@ from torch import Tensor
 from exdnet_plugin.exdnet.checkpoint import DEFAULT, SMALL, load_weights
 from exdnet_plugin.exdnet.engines import Engine
 from exdnet_plugin.exdnet.exposures import exposure_codes
+from exdnet_plugin.exdnet.fade import Blend, WellLit, mean_levels
 from exdnet_plugin.exdnet.spread import spread_inference
 from exdnet_plugin.stream_info import StreamInfo
 from exdnet_plugin.temporal import Clock, CutDetector, HeldCodes, Smoother, Temporal
@@ -25,15 +26,17 @@ class ExdNetProcessor:
 
     Args:
         strength: 0 leaves the frame, 1 is the network's result, between is a blend.
-        smoothing: mean delay, in seconds, with which exposure range and calibration matrix follow the video; 0 is
-            frame by frame.
+        smoothing: mean delay, in seconds, with which exposure range, calibration matrix and mean level follow the
+            video; 0 is frame by frame.
         weights: a name that ships with the package, or a .safetensors or .pth file.
         engine: what runs the network: `native`, compiled for the CPU; `triton`, compiled for NVIDIA GPUs; `torch`;
             `auto`, the fastest that there is.
+        well_lit: `keep`, well-lit frames fade into what they are, as the weights say; `enhance`, they are treated as
+            others, for back-lit scenes, say.
         precision: `float16`, `float32`, or `auto`: float16 on a GPU, where it is 70 dB from float32, else float32.
 
     Raises:
-        ValueError: strength or smoothing is out of range, or there is no such precision.
+        ValueError: strength or smoothing is out of range, or there is no such precision or well_lit.
         CheckpointError: the weights are not of this network.
     """
 
@@ -44,24 +47,24 @@ class ExdNetProcessor:
         weights: str = DEFAULT,
         engine: Engine = "auto",
         precision: Precision = "auto",
+        well_lit: WellLit = "keep",
     ) -> None:
-        if not 0 <= strength <= 1:
-            raise ValueError(f"strength {strength}: it must be between 0 and 1")
         if precision not in _DTYPES:
             raise ValueError(f"precision {precision!r} is not there; there are {', '.join(_DTYPES)}")
-        self._strength, self._smooths = strength, smoothing > 0
-        self._range, self._matrix = Smoother(smoothing), Smoother(smoothing)
+        self._name, self._weights, self._engine = weights, load_weights(weights), engine
+        self._blend, self._smooths = Blend(strength, well_lit, self._weights.fade), smoothing > 0
+        self._range, self._matrix, self._level = (Smoother(smoothing) for _ in range(3))
         self._held, self._detector, self._clock = HeldCodes(), CutDetector(), Clock()
         self._kept, self._small = Temporal(), False
         self._temporal = {
             "range": self._range,
             "matrix": self._matrix,
+            "level": self._level,
             "held": self._held,
             "cut": self._detector,
             "clock": self._clock,
             "kept": self._kept,
         }
-        self._name, self._weights, self._engine = weights, load_weights(weights), engine
         self._dtype = _DTYPES[precision]
         self._cuts = torch.zeros((), dtype=torch.int64)
 
@@ -98,7 +101,8 @@ class ExdNetProcessor:
         if due and self._small:
             self._kept.state |= {"codes": measured, "matrix": matrix, "age": torch.zeros((), dtype=torch.float64)}
         result = self._inference.calibrate(before, self._matrix.update(matrix, steps, cuts).reshape(-1, 3, 3))
-        return result if self._strength == 1 else torch.lerp(frames, result, self._strength)
+        levels = self._level.update(mean_levels(frames)[:, None], steps, cuts)[:, 0]
+        return self._blend(frames, result, levels, over=True)
 
     def _is_due(self, step: float, cut: bool) -> bool:
         """Whether range and matrix are to be measured anew."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from exdnet_plugin.exdnet.checkpoint import Weights
 from exdnet_plugin.exdnet.exposures import ExposureConstants
+from exdnet_plugin.exdnet.fade import Blend, mean_levels
 from exdnet_plugin.exdnet.folded import before_calibration, fold
 from exdnet_plugin.exdnet.inference import Inference, calibration_matrix, exact_inference
 from exdnet_plugin.exdnet.network import ExdNet, apply_matrix, drop_path
@@ -38,8 +39,13 @@ def inference_of(network: ExdNet, constants: ExposureConstants, device: str) -> 
     return exact_inference(Weights(network.state_dict(), constants, ""), device, dtype=torch.float32)
 
 
+def whole_levels(wholes: Sequence[Whole]) -> Tensor:
+    """The mean level of each dark picture, (P,)."""
+    return torch.cat([mean_levels(whole.dark[None]) for whole in wholes])
+
+
 def whole_matrices(
-    network: ExdNet, wholes: Sequence[Whole], constants: ExposureConstants, device: str
+    network: ExdNet, wholes: Sequence[Whole], constants: ExposureConstants, device: str, blend: Blend
 ) -> tuple[Tensor, Tensor]:
     """The calibration matrix of each whole picture, (P, 3, 3), and the mean logarithm of their squared errors.
 
@@ -50,7 +56,10 @@ def whole_matrices(
     for whole in wholes:
         before = inference.before_calibration(whole.dark[None], whole.range[None]).clone()
         matrix = calibration_matrix(network.global_net, before)
-        some = before[:, :, ::WHOLE_STRIDE, ::WHOLE_STRIDE]
-        errors.append(F.mse_loss(apply_matrix(matrix, some), whole.bright[None, :, ::WHOLE_STRIDE, ::WHOLE_STRIDE]))
+        some, dark, bright = (
+            image[:, :, ::WHOLE_STRIDE, ::WHOLE_STRIDE] for image in (before, whole.dark[None], whole.bright[None])
+        )
+        result = blend(dark, apply_matrix(matrix, some), mean_levels(whole.dark[None]))
+        errors.append(F.mse_loss(result, bright))
         matrices.append(matrix)
     return torch.cat(matrices), log_error(torch.stack(errors))

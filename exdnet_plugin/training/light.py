@@ -22,9 +22,9 @@ def restyle(image: Image, rng: Generator) -> Image:
     lo, hi = np.percentile(image[::8, ::8], [0.5, 99.5])
     stretch = np.float32(rng.uniform(0, 1))
     image = image + stretch * ((image - lo) / max(hi - lo, 0.05) - image)
-    image = _power(np.clip(image, 0, 1), rng.uniform(0.7, 1.5))
+    image = _power(np.clip(image, 0, 1), rng.uniform(0.75, 1.3))
     grey = image.mean(axis=2, keepdims=True)
-    image = grey + (image - grey) * np.float32(rng.uniform(0.7, 2.2))
+    image = grey + (image - grey) * np.float32(rng.uniform(0.7, 1.8))
     return np.clip(image, 0, 1).astype(np.float32)
 
 

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from exdnet_plugin.errors import CheckpointError, ExdnetError
 from exdnet_plugin.exdnet.checkpoint import weights_bytes
+from exdnet_plugin.exdnet.fade import Blend
 from exdnet_plugin.exdnet.inference import calibration_matrix
 from exdnet_plugin.exdnet.network import ExdNet, apply_matrix
 from exdnet_plugin.training.batches import Batch
-from exdnet_plugin.training.forward import local_part, whole_matrices
+from exdnet_plugin.training.forward import local_part, whole_levels, whole_matrices
 from exdnet_plugin.training.losses import Compared
 from exdnet_plugin.training.objective import Objective
 from exdnet_plugin.training.recipe import Recipe
@@ -75,6 +76,7 @@ class Trainer:
         self.average.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.Adam(_groups(self.network, recipe), betas=(0.9, 0.99))
         self._objective = Objective(recipe.losses, device, vgg)
+        self._blend = Blend(1.0, "keep", recipe.fade)
         self.step, self.best = 0, -math.inf
         self.stop_asked = False
         if (folder / CHECKPOINT).exists():
@@ -158,14 +160,15 @@ class Trainer:
             before = self._local(self.network, batch.frames, batch.ranges, constants)
         before = before.float()
         if batch.wholes:
-            matrices, whole = whole_matrices(self.network, batch.wholes, constants, self.device)
-            matrix = matrices[batch.owner]
+            matrices, whole = whole_matrices(self.network, batch.wholes, constants, self.device, self._blend)
+            result = apply_matrix(matrices[batch.owner], before)
+            result = self._blend(batch.frames, result, whole_levels(batch.wholes)[batch.owner])
         elif remembered and batch.remembered:
             matrices, whole = remembered.matrices(self.network, batch.remembered, self.step)
-            matrix = matrices[batch.owner]
+            result = apply_matrix(matrices[batch.owner], before)
         else:
-            matrix = calibration_matrix(self.network.global_net, before)
-        compared = Compared(apply_matrix(matrix, before), batch.targets, batch.frames, batch.twins)
+            result = apply_matrix(calibration_matrix(self.network.global_net, before), before)
+        compared = Compared(result, batch.targets, batch.frames, batch.twins)
         return self._objective(compared, whole)
 
     @torch.no_grad()
@@ -183,7 +186,7 @@ class Trainer:
         self._record(row, report)
         if found["psnr"] > self.best:
             self.best = found["psnr"]
-            self._write(BEST, weights_bytes(self.average.state_dict(), self.recipe.constants))
+            self._write(BEST, self._weights())
 
     def _save(self) -> None:
         state = {
@@ -198,7 +201,10 @@ class Trainer:
         content = io.BytesIO()  # written by Python, whose error on a full disk says so
         torch.save(state, content)
         self._write(CHECKPOINT, content.getvalue())
-        self._write(LAST, weights_bytes(self.average.state_dict(), self.recipe.constants))
+        self._write(LAST, self._weights())
+
+    def _weights(self) -> bytes:
+        return weights_bytes(self.average.state_dict(), self.recipe.constants, self.recipe.fade)
 
     def _write(self, name: str, content: bytes) -> None:
         with whole_file(self.folder / name) as path:

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from exdnet_plugin.exdnet.exposures import LOL_CONSTANTS, RELLISUR_CONSTANTS, ExposureConstants
+from exdnet_plugin.exdnet.fade import Fade
 from exdnet_plugin.training.losses import LossWeights
-from exdnet_plugin.training.samples import SampleMix
+from exdnet_plugin.training.samples import PLAIN, SampleMix
 
 # What a run that goes on cannot change without being another one.
 _LASTING = ("batch", "size", "crops", "seed", "exposures", "mix", "losses", "global_rate", "remembered")
@@ -69,6 +70,11 @@ class Recipe:
     def constants(self) -> ExposureConstants:
         """The exposure constants by their name."""
         return CONSTANTS[self.exposures]
+
+    @property
+    def fade(self) -> Fade | None:
+        """What the weights get; of plain pairs none, since those are for a benchmark's pictures alone."""
+        return None if self.mix == PLAIN else Fade()
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""

@@ -31,8 +31,8 @@ class SampleMix:
     """How often each kind of picture is made (the rest are plain pairs), and how often each change is made to it."""
 
     lit_in_part: float = 0.18
-    well_lit: float = 0.17
-    darkened: float = 0.14
+    well_lit: float = 0.08  # fewer than others: most fade into what they are, and teach nothing
+    darkened: float = 0.2
     lamps: float = 0.35
     black: float = 0.2
     gain: float = 0.3
