@@ -67,7 +67,7 @@ def main() -> None:
     # and on a busy machine everything takes many times as long.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     try:
-        sys.exit(exdnet.main(standalone_mode=False) or 0)
+        sys.exit(exdnet.main(prog_name="exdnet", standalone_mode=False) or 0)
     except click.exceptions.Abort as error:
         _end(_with_notes("stopped", error.__cause__ or error), 130)
     except KeyboardInterrupt as error:

@@ -22,7 +22,7 @@ from exdnet_plugin.exdnet.network import ExdNet
 
 DEFAULT = "default"
 SMALL = "small"  # for frames that were shrunk
-_CONSTANTS_KEY, _FADE_KEY = "exposure_intervals", "fade"
+_FACTS, _INTERVALS = "exdnet", "exposure_intervals"  # of metadata; first files had the intervals by themselves
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ def load_weights(name: str = DEFAULT) -> Weights:
         ) from None
     _check(path, state)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Weights(state, _constants(path, metadata), sha256, _fade(path, metadata))
+    constants, fade = _facts(path, metadata)
+    return Weights(state, constants, sha256, fade)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -122,33 +123,31 @@ def _check(path: Path, state: dict[str, Tensor]) -> None:
         )
 
 
-def _constants(path: Path, metadata: Mapping[str, str]) -> ExposureConstants:
-    if _CONSTANTS_KEY not in metadata:
-        return LOL_CONSTANTS
+def _facts(path: Path, metadata: Mapping[str, str]) -> tuple[ExposureConstants, Fade | None]:
+    """The exposure constants and the fade that a file's metadata tell, or those of the published weights."""
+    text = metadata.get(_FACTS, "{}")
     try:
-        return ExposureConstants(tuple((float(a), float(b)) for a, b in json.loads(metadata[_CONSTANTS_KEY])))
-    except (ValueError, TypeError) as error:
-        raise CheckpointError(
-            f"{path}: its exposure constants {metadata[_CONSTANTS_KEY]!r} are wrong: {error}"
-        ) from None
-
-
-def _fade(path: Path, metadata: Mapping[str, str]) -> Fade | None:
-    if _FADE_KEY not in metadata:
-        return None
-    try:
-        begin, end = json.loads(metadata[_FADE_KEY])
-        return Fade(float(begin), float(end))
-    except (ValueError, TypeError) as error:
-        raise CheckpointError(f"{path}: its fade {metadata[_FADE_KEY]!r} is wrong: {error}") from None
+        facts = json.loads(text)
+        if _INTERVALS in metadata:
+            facts[_INTERVALS] = json.loads(text := metadata[_INTERVALS])
+        constants = ExposureConstants(
+            tuple((float(a), float(b)) for a, b in facts.get(_INTERVALS, LOL_CONSTANTS.intervals))
+        )
+        if "fade" not in facts:
+            return constants, None
+        begin, end = facts["fade"]
+        return constants, Fade(float(begin), float(end))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path}: its exposure constants or fade {text!r} are wrong: {error}") from None
 
 
 def weights_bytes(
     state: Mapping[str, Tensor], constants: ExposureConstants = LOL_CONSTANTS, fade: Fade | None = None
 ) -> bytes:
-    """Weights as a safetensors file's content, their exposure constants and their fade in its metadata."""
+    """Weights as a safetensors file's content, their exposure constants and their fade in its metadata.
+
+    The same weights give the same bytes: so there is one entry, since the library writes several in any order.
+    """
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
-    metadata = {_CONSTANTS_KEY: json.dumps(constants.intervals)}
-    if fade:
-        metadata[_FADE_KEY] = json.dumps([fade.begin, fade.end])
-    return save(tensors, metadata=metadata)
+    facts = {_INTERVALS: constants.intervals, **({"fade": [fade.begin, fade.end]} if fade else {})}
+    return save(tensors, metadata={_FACTS: json.dumps(facts)})

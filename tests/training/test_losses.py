@@ -11,6 +11,7 @@ from conftest import scene
 
 from exdnet_plugin.exdnet.checkpoint import load_weights
 from exdnet_plugin.exdnet.exposures import LOL_CONSTANTS, exposure_range
+from exdnet_plugin.exdnet.fade import Blend, Fade
 from exdnet_plugin.exdnet.inference import exact_inference
 from exdnet_plugin.exdnet.network import apply_matrix
 from exdnet_plugin.training.adversarial import Discriminator
@@ -19,6 +20,7 @@ from exdnet_plugin.training.losses import TERMS, Compared, LossWeights, log_erro
 from exdnet_plugin.training.objective import Objective
 from exdnet_plugin.training.samples import Whole
 
+WHOLE, FADING = Blend(1.0, "keep", None), Blend(1.0, "keep", Fade())
 NO_TWINS = torch.zeros(0, 2, dtype=torch.int64)
 
 
@@ -98,7 +100,7 @@ def test_a_whole_pictures_matrix_is_the_one_that_users_get() -> None:
     network = weights.network().eval()
     dark, bright = picture() * 0.2, picture()
     far, near = (Whole(dark[0], target[0], exposure_range(dark)[0]) for target in (1 - bright, bright))
-    matrices, error = whole_matrices(network, [far, near], LOL_CONSTANTS, "cpu")
+    matrices, error = whole_matrices(network, [far, near], LOL_CONSTANTS, "cpu", WHOLE)
     inference = exact_inference(weights)
     before = inference.before_calibration(dark, exposure_range(dark))
     expected = inference.matrix(before)
@@ -109,3 +111,12 @@ def test_a_whole_pictures_matrix_is_the_one_that_users_get() -> None:
     error.backward()
     assert network.global_net.color_linear.weight.grad is not None
     assert network.local_net.conv1.weight.grad is None
+
+
+def test_pictures_that_stay_what_they_are_teach_nothing() -> None:
+    network = load_weights().network().train()
+    lit = picture()[0] * 0.4 + 0.5
+    _, error = whole_matrices(network, [Whole(lit, lit, exposure_range(lit[None])[0])], LOL_CONSTANTS, "cpu", FADING)
+    error.backward()
+    assert float(error.detach()) == 0
+    assert float(network.global_net.color_linear.weight.grad.abs().max()) == 0

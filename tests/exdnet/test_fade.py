@@ -1,0 +1,109 @@
+"""Well-lit frames stay what they are, dark ones are enhanced as if there were no fade, and nothing jumps in between."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import scene
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+import exdnet_plugin
+from exdnet_plugin import ExdNetModule, StreamInfo, enhance_image
+from exdnet_plugin.errors import CheckpointError
+from exdnet_plugin.exdnet.checkpoint import load_weights, weights_bytes
+from exdnet_plugin.exdnet.fade import Fade
+from exdnet_plugin.exdnet.network import ExdNet
+from exdnet_plugin.processors.exdnet import ExdNetProcessor
+
+SIZE = 64, 96
+LIT = (100 + scene(0, SIZE) * 120).astype(np.uint8)  # a mean level of 0.6
+
+
+def as_frames(*pictures: np.ndarray) -> torch.Tensor:
+    return torch.stack([torch.from_numpy(picture).permute(2, 0, 1) for picture in pictures]).float() / 255
+
+
+def opened(**options: float | str) -> ExdNetProcessor:
+    processor = ExdNetProcessor(**options)
+    processor.open(StreamInfo(LIT.shape[1], LIT.shape[0]))
+    return processor
+
+
+@pytest.mark.parametrize("quality", ["exact", "realtime"])
+def test_a_well_lit_photo_stays_what_it_is_unless_told_otherwise(quality: exdnet_plugin.Quality) -> None:
+    off = np.abs(enhance_image(LIT, quality=quality).astype(int) - LIT)
+    assert off.max() <= (2 if quality == "realtime" else 0)
+    assert np.abs(enhance_image(LIT, chain="exdnet=well_lit=enhance", quality=quality).astype(int) - LIT).mean() > 2
+
+
+def test_a_dark_photo_is_enhanced_as_if_there_were_no_fade() -> None:
+    dark = (LIT // 6).astype(np.uint8)
+    assert np.array_equal(enhance_image(dark), enhance_image(dark, chain="exdnet=well_lit=enhance"))
+
+
+def test_the_published_network_has_no_fade(shared: Path) -> None:
+    golden = f"exdnet=weights={shared / 'golden' / 'exdnet_random.safetensors'}"
+    assert np.array_equal(enhance_image(LIT, chain=golden), enhance_image(LIT, chain=f"{golden}:well_lit=enhance"))
+
+
+def test_the_module_fades_as_the_processor_does() -> None:
+    between = as_frames((LIT * 0.75).astype(np.uint8))
+    by_processor = opened(engine="torch").process(between.clone(), torch.zeros(1))
+    inner = (..., slice(16, -16), slice(16, -16))  # at edges, the module pads as published
+    assert (ExdNetModule()(between) - by_processor)[inner].abs().max() < 0.02
+    assert (ExdNetModule(well_lit="enhance")(between) - by_processor)[inner].abs().max() > 0.02
+
+
+def test_light_that_comes_on_slowly_makes_no_jump() -> None:
+    """A lamp that is turned up within four seconds: where results fade, none differs much from the one before."""
+    processor, count = opened(), 100
+    gains = np.geomspace(0.15, 1.0, count)
+    results = [
+        float(processor.process(as_frames((LIT * gain).astype(np.uint8)), torch.tensor([index / 25])).mean())
+        for index, gain in enumerate(gains)
+    ]
+    fading = gains * LIT.mean() / 255 > 0.3
+    assert np.abs(np.diff(results))[fading[1:]].max() < 0.012
+
+
+def test_a_cut_to_a_well_lit_scene_shows_it_at_once() -> None:
+    processor = opened()
+    other = (scene(1, SIZE) * 30).astype(np.uint8)
+    for index in range(10):
+        processor.process(as_frames(other), torch.tensor([index / 25]))
+    lit = as_frames(LIT)
+    assert torch.equal(processor.process(lit.clone(), torch.tensor([10 / 25])), lit)
+    assert processor.cuts == 1
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_lighter_frames_take_no_more_of_the_result(one: float, other: float) -> None:
+    shares = Fade().share(torch.tensor(sorted([one, other])))
+    assert 1 >= shares[0] >= shares[1] >= 0
+
+
+def test_a_fade_travels_with_its_weights_and_the_same_weights_are_the_same_file(tmp_path: Path) -> None:
+    state = ExdNet().state_dict()
+    contents = {weights_bytes(state, fade=Fade(0.2, 0.9)) for _ in range(20)}
+    assert len(contents) == 1
+    (tmp_path / "w.safetensors").write_bytes(contents.pop())
+    assert load_weights(str(tmp_path / "w.safetensors")).fade == Fade(0.2, 0.9)
+
+
+@pytest.mark.parametrize("fade", [[0.5], [0.6, 0.4], "half", [0, 2]])
+def test_a_wrong_fade_is_named(tmp_path: Path, fade: object) -> None:
+    path = tmp_path / "w.safetensors"
+    save_file(ExdNet().state_dict(), path, metadata={"exdnet": json.dumps({"fade": fade})})
+    with pytest.raises(CheckpointError, match=r"w\.safetensors: its exposure constants or fade .*fade.* wrong"):
+        load_weights(str(path))
+
+
+def test_another_word_for_well_lit_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"well_lit 'leave' is not there; there are keep, enhance"):
+        ExdNetProcessor(well_lit="leave")  # type: ignore[arg-type]
