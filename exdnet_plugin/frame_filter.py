@@ -84,7 +84,11 @@ class FrameFilter:
     @property
     def cuts(self) -> int:
         """Frames so far at which a processor's temporal state started anew."""
-        return max((int(getattr(processor, "cuts", 0)) for processor in self._processors), default=0)
+        return self._most("cuts")
+
+    def _most(self, count: str) -> int:
+        """The largest of a count that processors may keep."""
+        return max((int(getattr(processor, count, 0)) for processor in self._processors), default=0)
 
     def __call__(self, planes: Sequence[Plane], time: float) -> list[Any]:
         """Filter one frame; `time` is its presentation time in seconds."""
@@ -233,7 +237,7 @@ class FrameFilter:
             return
         self._closed = True
         report = report or Report(frames=self._frames)
-        report.cuts = self.cuts
+        report.cuts, report.lit = self.cuts, self._most("lit")
         self._close_processors()
         if self._plugins:
             self._plugins.stream_closed(self.stream, report)

@@ -15,8 +15,9 @@ class FrameProcessor(Protocol):
     """Turns RGB frames into RGB frames, in order. A stream in batches of 1 and of 8 gives the same frames.
 
     A processor may also carry `changes_pixels = False`, which leaves it out of the chain when it runs (a chain of
-    nothing else passes planes as they are), and `cuts`, a count of how often its temporal state started anew. One that
-    remembers something between frames should carry :class:`Resumable`'s methods too.
+    nothing else passes planes as they are), and counts: `cuts`, how often its temporal state started anew, and `lit`,
+    how many frames it left, more or less, as they are, since they need nothing. One that remembers something between
+    frames should carry :class:`Resumable`'s methods too.
     """
 
     def open(self, stream: StreamInfo) -> None:

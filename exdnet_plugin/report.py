@@ -16,6 +16,7 @@ class Report:
         dropped: frames left out on purpose (live streams).
         lost: frames that the source announced and that could not be decoded.
         cuts: frames at which temporal state started anew.
+        lit: frames that were well lit, and stayed, in part or wholly, what they were.
         seconds: busy time of each stage, in seconds, without its waiting for others.
         wall: seconds from first to last.
         untouched: further video streams of the source, by their index, which are copied as they are.
@@ -29,6 +30,7 @@ class Report:
     dropped: int = 0
     lost: int = 0
     cuts: int = 0
+    lit: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     wall: float = 0.0
     untouched: list[int] = field(default_factory=list)
@@ -50,6 +52,7 @@ class Report:
             dropped=self.dropped + later.dropped,
             lost=self.lost + later.lost,
             cuts=self.cuts + later.cuts,
+            lit=self.lit + later.lit,
             seconds={name: self.seconds.get(name, 0.0) + later.seconds.get(name, 0.0) for name in names},
             wall=self.wall + later.wall,
             untouched=self.untouched,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 SLOW = 60  # seconds, after which people wonder whether it could be faster
+ALL_THE_SAME = "--chain exdnet=well_lit=enhance brightens what is well lit, too"
 
 
 @click.command(short_help="Brighten video files and photos.")
@@ -200,6 +201,8 @@ class _PhotoJob:
     def run(self, source: Path, target: Path) -> None:
         from dataclasses import replace
 
+        import numpy as np
+
         from exdnet_plugin.api import enhance_image
         from exdnet_plugin.media.photos import read_photo, write_photo
         from exdnet_plugin.media.sink import check_sink
@@ -209,6 +212,8 @@ class _PhotoJob:
         result = enhance_image(photo.rgb, **self._how)
         notes = write_photo(target, replace(photo, rgb=result), quality=self._photo_quality)
         click.echo(f"{target}")
+        if self._how["chain"] == "exdnet" and np.array_equal(result, photo.rgb):
+            click.echo(f"it is well lit and stays what it was; {ALL_THE_SAME}")
         say_notes(notes)
 
 
@@ -240,6 +245,8 @@ def say_summary(report: Report) -> None:
         click.echo(f"video stream {streams} of the source stays as it is; --video-stream N enhances another")
     if report.cuts:
         click.echo(f"{report.cuts} cuts, at which smoothing started anew")
+    if report.lit:
+        click.echo(f"{report.lit} frames are well lit and stay, in part or wholly, what they were; {ALL_THE_SAME}")
     if report.lost:
         click.echo(f"warning: {report.lost} frames of the source could not be decoded and are lost", err=True)
     say_notes(report.notes)

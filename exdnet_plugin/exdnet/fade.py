@@ -59,6 +59,10 @@ class Blend:
         self.strength = strength
         self.fade = fade if well_lit == "keep" else None
 
+    def fades(self, levels: Tensor) -> Tensor:
+        """Whether frames of these mean levels, (N,), do not take all of the result for that they are well lit."""
+        return levels > (self.fade.begin if self.fade else 1)
+
     def __call__(self, frames: Tensor, results: Tensor, levels: Tensor, *, over: bool = False) -> Tensor:
         """(N, 3, H, W) frames and results, and (N,) mean levels of the frames, to the same shape as frames.
 

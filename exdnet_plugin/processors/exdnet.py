@@ -66,19 +66,24 @@ class ExdNetProcessor:
             "kept": self._kept,
         }
         self._dtype = _DTYPES[precision]
-        self._cuts = torch.zeros((), dtype=torch.int64)
+        self._cuts = self._lit = torch.zeros((), dtype=torch.int64)
 
     @property
     def cuts(self) -> int:
         """How often the temporal state started anew at a cut."""
         return int(self._cuts)
 
+    @property
+    def lit(self) -> int:
+        """How many frames were well lit, and stayed, in part or wholly, what they were."""
+        return int(self._lit)
+
     def open(self, stream: StreamInfo) -> None:
         self._small = stream.shrunk > 1 and stream.device == "cpu" and self._smooths
         weights = load_weights(SMALL) if stream.shrunk > 1 and self._name == DEFAULT else self._weights
         self._inference = spread_inference(weights, stream.device, self._engine, self._dtype)
         self._device = stream.device
-        self._cuts = torch.zeros((), dtype=torch.int64, device=stream.device)
+        self._cuts = self._lit = torch.zeros((), dtype=torch.int64, device=stream.device)
 
     @torch.inference_mode()
     def process(self, frames: Tensor, times: Tensor) -> Tensor:
@@ -102,6 +107,7 @@ class ExdNetProcessor:
             self._kept.state |= {"codes": measured, "matrix": matrix, "age": torch.zeros((), dtype=torch.float64)}
         result = self._inference.calibrate(before, self._matrix.update(matrix, steps, cuts).reshape(-1, 3, 3))
         levels = self._level.update(mean_levels(frames)[:, None], steps, cuts)[:, 0]
+        self._lit = self._lit + self._blend.fades(levels).sum()
         return self._blend(frames, result, levels, over=True)
 
     def _is_due(self, step: float, cut: bool) -> bool:
@@ -122,12 +128,12 @@ class ExdNetProcessor:
             for part, temporal in self._temporal.items()
             for name, value in temporal.state.items()
         }
-        return {name: value.cpu().clone() for name, value in {**tensors, "cuts": self._cuts}.items()}
+        return {name: value.cpu().clone() for name, value in {**tensors, "cuts": self._cuts, "lit": self._lit}.items()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from what :meth:`state` told, after `open`."""
         self.reset()
-        self._cuts = state["cuts"].to(self._device)
+        self._cuts, self._lit = (state[name].to(self._device) for name in ("cuts", "lit"))
         for key, value in state.items():
             part, _, name = key.partition(".")
             if name:

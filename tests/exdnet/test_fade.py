@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import scene
+from conftest import MakeClip, decode, scene
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-import exdnet_plugin
 from exdnet_plugin import ExdNetModule, StreamInfo, enhance_image
 from exdnet_plugin.errors import CheckpointError
 from exdnet_plugin.exdnet.checkpoint import load_weights, weights_bytes
 from exdnet_plugin.exdnet.fade import Fade
 from exdnet_plugin.exdnet.network import ExdNet
+from exdnet_plugin.frame_filter import Quality
 from exdnet_plugin.processors.exdnet import ExdNetProcessor
 
+Run = Callable[..., tuple[int, str, str]]
 SIZE = 64, 96
 LIT = (100 + scene(0, SIZE) * 120).astype(np.uint8)  # a mean level of 0.6
 
@@ -36,7 +39,7 @@ def opened(**options: float | str) -> ExdNetProcessor:
 
 
 @pytest.mark.parametrize("quality", ["exact", "realtime"])
-def test_a_well_lit_photo_stays_what_it_is_unless_told_otherwise(quality: exdnet_plugin.Quality) -> None:
+def test_a_well_lit_photo_stays_what_it_is_unless_told_otherwise(quality: Quality) -> None:
     off = np.abs(enhance_image(LIT, quality=quality).astype(int) - LIT)
     assert off.max() <= (2 if quality == "realtime" else 0)
     assert np.abs(enhance_image(LIT, chain="exdnet=well_lit=enhance", quality=quality).astype(int) - LIT).mean() > 2
@@ -70,6 +73,23 @@ def test_light_that_comes_on_slowly_makes_no_jump() -> None:
     ]
     fading = gains * LIT.mean() / 255 > 0.3
     assert np.abs(np.diff(results))[fading[1:]].max() < 0.012
+
+
+def test_the_command_says_that_frames_are_well_lit_and_what_brightens_them(
+    exdnet: Run, tmp_path: Path, make_clip: MakeClip
+) -> None:
+    film = make_clip("lit.mkv", frames=[LIT] * 5, codec="ffv1", pix_fmt="yuv444p")
+    cv2.imwrite(str(tmp_path / "lit.png"), LIT[:, :, ::-1])
+    code, out, _ = exdnet("enhance", film, tmp_path / "out.mkv", "--codec", "ffv1")
+    assert code == 0
+    assert "5 frames are well lit" in out
+    assert "well_lit=enhance" in out
+    before, after = (decode(path) for path in (film, tmp_path / "out.mkv"))
+    for one, other in zip(before, after, strict=True):
+        assert np.array_equal(one.to_ndarray(), other.to_ndarray())
+    for chain, said in {"exdnet": True, "exdnet=well_lit=enhance": False}.items():
+        _, out, _ = exdnet("enhance", tmp_path / "lit.png", tmp_path / "out.png", "--chain", chain, "--overwrite")
+        assert ("stays what it was" in out) is said
 
 
 def test_a_cut_to_a_well_lit_scene_shows_it_at_once() -> None:
