@@ -74,7 +74,9 @@ def test_lamps_stay_lamps(loaded: Pairs) -> None:
 
 
 def test_a_well_lit_picture_stays_what_it_is(loaded: Pairs) -> None:
-    assert well_lit(loaded, enhance_image) >= 28
+    found = well_lit(loaded, enhance_image)
+    assert found["dB"] >= 28
+    assert found["least dB"] >= 18
 
 
 def test_black_bars_stay_dark_and_the_picture_between_them_what_it_was(loaded: Pairs) -> None:

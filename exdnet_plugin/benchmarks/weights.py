@@ -8,7 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -26,6 +26,7 @@ from exdnet_plugin.training.loading import load_bright
 
 FULL_WELL, READ = 6000.0, 6e-4  # shot and read noise of a small sensor, of full scale in linear light
 LAMP, RADII = 250, (3, 8, 20, 45)
+SAME = 1e-10  # squared: 100 dB stand for no difference at all
 BAR = 50  # pixels at the top and at the bottom
 Pairs = Sequence[tuple[Picture, Picture]]
 
@@ -54,8 +55,8 @@ def table(
         "weights": weights,
         "sha256": load_weights(weights).sha256,
         "pictures": len(pairs),
-        "well-lit to themselves dB": well_lit(pairs, enhance),
-        **({"photos to themselves": {"pictures": len(lit), "dB": well_lit(lit, enhance)}} if lit else {}),
+        "well-lit to themselves": well_lit(pairs, enhance),
+        **({"photos to themselves": well_lit(lit, enhance)} if lit else {}),
         "darkened": {f"1/{factor}": darkened(pairs, enhance, factor) for factor in (4, 8, 16, 32)},
         "lamps of 250, least luma": lamps(pairs, enhance),
         "bars": bars(pairs, enhance),
@@ -67,9 +68,20 @@ def table(
 Enhance = Callable[[Picture], Picture]
 
 
-def well_lit(pairs: Pairs, enhance: Enhance) -> float:
-    """PSNR of enhanced bright pictures to themselves."""
-    return _mean([_psnr(enhance(high), high) for _, high in pairs])
+def well_lit(pairs: Pairs, enhance: Enhance) -> dict[str, float]:
+    """Enhanced bright pictures to themselves: PSNR of their mean squared error, since some are the same, and the least.
+
+    `changed` are those of them that do not stay as they are.
+    """
+    squared = [float(F.mse_loss(unit(enhance(high)), unit(high))) for _, high in pairs]
+    together, least = (-10 * np.log10(max(error, SAME)) for error in (np.mean(squared), max(squared)))
+    changed = sum(error > 0 for error in squared)
+    return {
+        "pictures": len(pairs),
+        "changed": changed,
+        "dB": round(float(together), 2),
+        "least dB": round(float(least), 2),
+    }
 
 
 def darkened(pairs: Pairs, enhance: Enhance, factor: int) -> dict[str, float]:
@@ -154,7 +166,7 @@ def realtime(pairs: Iterable[tuple[Picture, Picture]], chain: str = "exdnet", de
 
 
 def _shrunk(image: Tensor) -> Tensor:
-    return torch.nn.functional.avg_pool2d(image, 4)
+    return F.avg_pool2d(image, 4)
 
 
 def _psnr(made: Picture, truth: Picture) -> float:

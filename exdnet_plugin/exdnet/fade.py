@@ -22,12 +22,12 @@ class Fade:
     They belong to the weights. The published network has none.
     """
 
-    begin: float = 0.34  # well-lit photos have 0.45 on average, the same with a quarter of their light 0.24
-    end: float = 0.55
+    begin: float = 0.3  # well-lit photos have 0.44 on average, the same with a quarter of their light 0.23
+    end: float = 0.5
 
     def __post_init__(self) -> None:
         if not 0 <= self.begin < self.end <= 1:
-            raise ValueError(f"fade {self.begin} to {self.end}: 0 <= begin < end <= 1 is needed, as 0.34 to 0.55")
+            raise ValueError(f"fade {self.begin} to {self.end}: 0 <= begin < end <= 1 is needed, as 0.3 to 0.5")
 
     def share(self, levels: Tensor) -> Tensor:
         """How much of the result frames of these mean levels take: the same shape, in [0, 1]."""
