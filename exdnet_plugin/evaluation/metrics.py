@@ -13,12 +13,14 @@ from exdnet_plugin.evaluation.color_difference import ciede2000
 from exdnet_plugin.pairs import Picture
 
 SSIM_WINDOW = 11
+PSNR_MAX = 60.0
+GREY = 1.0  # Lab chroma: less is no colour that another could be a multiple of
 
 
 class PictureMetrics(NamedTuple):
     """How near a picture is to its ground truth.
 
-    PSNR in dB, mean SSIM, the ratio of the mean Lab chromas, and the mean CIEDE2000 colour difference.
+    PSNR in dB, 60 at most, mean SSIM, the ratio of the mean Lab chromas, and the mean CIEDE2000 colour difference.
     """
 
     psnr: float
@@ -36,6 +38,11 @@ def psnr(image: Tensor, truth: Tensor) -> float:
     """Peak signal-to-noise ratio in dB over all channels of (N, 3, H, W) in [0, 1]; infinite for equal pictures."""
     error = (image.double() - truth.double()).square().mean()
     return float(-10 * torch.log10(error))
+
+
+def limited_psnr(image: Tensor, truth: Tensor) -> float:
+    """The same, 60 dB at most, so that equal pictures count in means, too; libvmaf has the same limit for 8 bits."""
+    return min(psnr(image, truth), PSNR_MAX)
 
 
 def ssim(image: Tensor, truth: Tensor) -> float:
@@ -65,5 +72,6 @@ def mean_metrics(rows: Sequence[PictureMetrics]) -> dict[str, float]:
 def compare(image: Tensor, truth: Tensor) -> PictureMetrics:
     """All picture metrics of a result against its ground truth, (1, 3, H, W) both."""
     lab, true_lab = _lab(image), _lab(truth)
-    ratio = _chroma(lab) / max(_chroma(true_lab), 1e-6)
-    return PictureMetrics(psnr(image, truth), ssim(image, truth), ratio, float(ciede2000(lab, true_lab).mean()))
+    ratio = _chroma(lab) / max(_chroma(true_lab), GREY)
+    difference = float(ciede2000(lab, true_lab).mean())
+    return PictureMetrics(limited_psnr(image, truth), ssim(image, truth), ratio, difference)

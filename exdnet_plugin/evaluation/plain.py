@@ -26,8 +26,8 @@ def _pair(row: Row) -> str:
 def _pair_mean(evaluation: Evaluation) -> str:
     mean = evaluation.mean
     return (
-        f"mean of {len(evaluation.rows)}: {mean['psnr']:.2f} dB, SSIM {mean['ssim']:.4f}, "
-        f"chroma ratio {mean['chroma_ratio']:.2f}, ΔE2000 {mean['delta_e']:.2f}"
+        f"mean of {len(evaluation.rows)}: {mean['psnr']:.2f} dB, SSIM {mean['ssim']:.4f}, chroma ratio "
+        f"{mean['chroma_ratio']:.2f}, ΔE2000 {mean['delta_e']:.2f}; before, {mean['psnr_before']:.2f} dB"
     )
 
 

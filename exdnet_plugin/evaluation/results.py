@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite, sqrt
+from math import sqrt
 from typing import Any, Literal, NamedTuple
 
 from exdnet_plugin.evaluation.thumbnails import Look, thumbnail
@@ -60,6 +60,7 @@ PAIR_COLUMNS = (
     Column("ssim", "SSIM", digits=4),
     Column("chroma_ratio", "chroma ratio"),
     Column("delta_e", "ΔE2000"),
+    Column("psnr_before", "PSNR before", "dB"),
 )
 PICTURE_COLUMNS = (
     Column("luma", "luma", digits=3),
@@ -79,12 +80,9 @@ VIDEO_COLUMNS = (
 
 def rounded(values: Mapping[str, float | None], columns: Sequence[Column]) -> Row:
     """Values of columns as JSON has them."""
-    return {column.key: _finite(values[column.key], column.decimals) for column in columns}
-
-
-def _finite(value: float | None, decimals: int) -> float | None:
-    """PSNR of equal pictures is infinite, which JSON has no number for: it is none, and does not count in means."""
-    return None if value is None or not isfinite(value) else round(value, decimals)
+    found = {column.key: values[column.key] for column in columns}
+    decimals = {column.key: column.decimals for column in columns}
+    return {key: None if value is None else round(value, decimals[key]) for key, value in found.items()}
 
 
 class Evaluated(NamedTuple):

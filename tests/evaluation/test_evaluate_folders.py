@@ -39,10 +39,12 @@ def test_pairs_have_the_colour_difference_beside_the_other_metrics(exdnet: Run, 
     found = json.loads(out)
     assert code == 0
     assert list(found) == ["chain", "pictures", "mean", "rows"]
-    assert list(found["rows"][0]) == ["name", "psnr", "ssim", "chroma_ratio", "delta_e"]
+    assert list(found["rows"][0]) == ["name", "psnr", "ssim", "chroma_ratio", "delta_e", "psnr_before"]
     assert found["mean"]["delta_e"] == pytest.approx(np.mean([row["delta_e"] for row in found["rows"]]), abs=1e-3)
     same = json.loads(exdnet("evaluate", pairs / "high", pairs / "high", "--json", "--chain", "null")[1])
     assert same["mean"]["delta_e"] == 0
+    plain = json.loads(exdnet("evaluate", pairs / "low", pairs / "high", "--json", "--chain", "null")[1])["mean"]
+    assert found["mean"]["psnr_before"] == plain["psnr"] == plain["psnr_before"]
 
 
 def test_enhancing_brings_colours_nearer(exdnet: Run, pairs: Path) -> None:
@@ -132,7 +134,7 @@ def test_validation_is_what_training_holds_out_wherever_the_folders_lie(
     assert {row["name"] for row in json.loads(out)["rows"]} == held_out
 
 
-def test_equal_pictures_leave_json_that_every_reader_takes(exdnet: Run, pairs: Path) -> None:
-    out = exdnet("evaluate", pairs / "high", pairs / "high", "--chain", "null", "--json")[1]
-    assert "Infinity" not in out
-    assert json.loads(out)["mean"]["psnr"] is None
+def test_equal_pictures_count_as_60_db_and_leave_json_that_every_reader_takes(exdnet: Run, pairs: Path) -> None:
+    same = ["evaluate", pairs / "high", pairs / "high", "--chain", "null"]
+    assert json.loads(exdnet(*same, "--json")[1])["mean"]["psnr"] == 60
+    assert "mean of 3: 60.00 dB" in exdnet(*same)[1]
