@@ -89,6 +89,7 @@ def test_quotes_and_backslashes_keep_separators(text: str, value: str) -> None:
         ("kornia=op=enhance.adjust_hueue:factor=1", "no operation 'enhance.adjust_hueue'"),
         ("kornia=op=enhance.adjust_saturation:fraction=1", "there are factor"),
         ("kornia=op=enhance.adjust_saturation", "needs option factor"),
+        ("kornia=op=enhance.adjust_gamma:gamma=much", "refuses its options gamma=much"),
         ("kornia=op=color.rgb_to_grayscale", "must keep the shape"),
     ],
 )

@@ -57,6 +57,7 @@ def _file(path: Path) -> dict[str, Any]:
     from dataclasses import asdict
 
     from exdnet_plugin.color import resolve
+    from exdnet_plugin.media.photos import PHOTO_SUFFIXES
     from exdnet_plugin.media.source import VideoSource
 
     with VideoSource(path) as source:
@@ -73,7 +74,7 @@ def _file(path: Path) -> dict[str, Any]:
             "container": source.container.format.name,
             "duration": f"{duration / 1e6:.3f} s" if duration else "not told",
             "size": f"{enhanced.width}x{enhanced.height}",
-            "rate": source.facts.rate or "not told",
+            **({} if path.suffix.lower() in PHOTO_SUFFIXES else {"rate": source.facts.rate or "not told"}),
             "pixel format": enhanced.pixel_format,
             "colour as tagged": ", ".join(f"{k} {v}" for k, v in asdict(enhanced.color).items()),
             "colour as converted": ", ".join(f"{k} {v}" for k, v in asdict(resolve(enhanced)).items()),

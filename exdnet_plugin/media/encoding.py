@@ -244,4 +244,6 @@ def refused(context: VideoCodecContext, error: FFmpegError) -> MediaError:
         remedy = "it needs an NVIDIA GPU that encodes (A100 and H100 do not) and its driver; libx264 needs neither"
     else:
         remedy = "check crf, preset and options"
-    return MediaError(f"encoder {context.name} refuses its settings ({error.strerror}); {remedy}")
+    given = ", ".join(f"{name}={value}" for name, value in context.options.items())
+    settings = f"settings {given}" if given else "settings"
+    return MediaError(f"encoder {context.name} refuses its {settings} ({error.strerror}); {remedy}")

@@ -28,8 +28,14 @@ class _Pipe:
     """A pipe as PyAV takes it: one that offers `seek` would be sought in."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self.read, self._write = stream.read, stream.write
-        self.closed = False
+        self._read, self._write = stream.read, stream.write
+        self.closed, self.empty = False, True
+
+    def read(self, size: int) -> bytes:
+        """Read; `empty` tells whether nothing ever came."""
+        data = self._read(size)
+        self.empty = self.empty and not data
+        return data
 
     def write(self, data: bytes) -> int:
         """Write; `closed` tells whether the reader has gone, for which PyAV's own errors have no words."""
@@ -73,12 +79,12 @@ def run_pipe(
 def _run(source: BinaryIO, sink: _Pipe, form: Form, color: ColorFacts | None, how: dict[str, Any]) -> Report:
     container_format, codec = FORMS[form]
     report = Report()
+    pipe = _Pipe(source)
     try:
-        opened = av.open(_Pipe(source), "r", format=container_format, options={"probesize": "65536"})
+        opened = av.open(pipe, "r", format=container_format, options={"probesize": "65536"})
     except FFmpegError as error:
-        raise MediaError(
-            f"what comes in is not {form}: {error.strerror}; let FFmpeg write -f {container_format}"
-        ) from None
+        found = "nothing comes in" if pipe.empty else f"what comes in is not {form}: {error.strerror}"
+        raise MediaError(f"{found}; let FFmpeg write -f {container_format}") from None
     with opened as reader, av.open(sink, "w", format=container_format, container_options=_STRICT) as writer:
         stream = reader.streams.video[0]
         frames = _workable(reader, stream)

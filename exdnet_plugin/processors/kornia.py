@@ -29,6 +29,7 @@ class KorniaProcessor:
 
     def __init__(self, op: str, **options: str) -> None:
         self._name = op
+        self._given = ", ".join(f"{key}={text}" for key, text in options.items())
         self._run = _operation(op, {key: _literal(text) for key, text in options.items()})
         self._check()
 
@@ -37,7 +38,7 @@ class KorniaProcessor:
         try:
             result = self._run(probe)
         except Exception as error:  # kornia raises of every kind for a wrong value; the remedy is the same
-            raise ValueError(f"kornia operation {self._name} refuses its options: {error}") from error
+            raise ValueError(f"kornia operation {self._name} refuses its options {self._given}: {error}") from error
         if not isinstance(result, Tensor) or result.shape != probe.shape:
             shape = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
             raise ValueError(

@@ -59,9 +59,12 @@ def test_frames_come_out_as_from_the_filter_with_their_times(form: str, pix_fmt:
                 assert np.array_equal(expected, found)
 
 
-@pytest.mark.parametrize("content", [b"", b"YUV4MPEG2 W0 H0\n", b"garbage" * 100])
-def test_what_is_no_raw_video_is_refused(content: bytes) -> None:
-    with pytest.raises(MediaError, match="let FFmpeg write -f yuv4mpegpipe"):
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "nothing comes in"), (b"YUV4MPEG2 W0 H0\n", "is not y4m"), (b"garbage" * 100, "is not y4m")],
+)
+def test_what_is_no_raw_video_is_refused(content: bytes, said: str) -> None:
+    with pytest.raises(MediaError, match=f"{said}.*let FFmpeg write -f yuv4mpegpipe"):
         run_pipe(io.BytesIO(content), io.BytesIO())
 
 
