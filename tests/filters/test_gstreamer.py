@@ -32,6 +32,7 @@ class Case(NamedTuple):
     color: ColorFacts
     chain: str
     properties: str | None = None  # that ask for the chain, where it is not named
+    pattern: str = "smpte"
 
 
 CASES = [
@@ -40,6 +41,7 @@ CASES = [
         "yuv420p",
         ColorFacts("smpte170m", "smpte170m", "smpte170m", "limited", "center"),
         "exdnet",
+        pattern="ball",  # colour bars are well lit
     ),
     Case(
         "format=I420_10LE,colorimetry=bt2020,chroma-site=mpeg2",
@@ -47,6 +49,7 @@ CASES = [
         ColorFacts("bt2020nc", "bt2020", "bt2020-12", "limited", "left"),
         "exdnet=strength=0.5",
         "strength=0.5",
+        pattern="ball",
     ),
     Case(
         "format=NV12,colorimetry=(string)1:3:5:1,chroma-site=mpeg2",
@@ -142,7 +145,7 @@ def recorded(environment: dict[str, str], tmp_path_factory: pytest.TempPathFacto
     """What went into the element and what came out, for all cases, by one process."""
     folder = tmp_path_factory.mktemp("raw")
     branches = [
-        f"videotestsrc num-buffers={FRAMES} pattern=smpte ! "
+        f"videotestsrc num-buffers={FRAMES} pattern={case.pattern} ! "
         f"video/x-raw,{case.caps},width={WIDTH},height={HEIGHT},framerate=25/1 ! tee name=t{index} "
         f"t{index}. ! queue ! filesink location={folder}/{case.pixel_format}.in "
         f"t{index}. ! queue ! exdnet {case.properties or f'chain={case.chain}'} device=cpu ! "
