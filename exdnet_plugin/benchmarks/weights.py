@@ -8,7 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch.nn.functional as F
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,7 +16,7 @@ from exdnet_plugin.api import enhance_image
 from exdnet_plugin.data_sets import open_data_set
 from exdnet_plugin.devices import resolve_device
 from exdnet_plugin.evaluation.exposure import LUMA
-from exdnet_plugin.evaluation.metrics import psnr, ssim, unit
+from exdnet_plugin.evaluation.metrics import limited, psnr, squared_error, ssim, unit
 from exdnet_plugin.exdnet.checkpoint import DEFAULT, SMALL, load_weights
 from exdnet_plugin.exdnet.inference import exact_inference
 from exdnet_plugin.frame_filter import Quality
@@ -26,7 +26,6 @@ from exdnet_plugin.training.loading import load_bright
 
 FULL_WELL, READ = 6000.0, 6e-4  # shot and read noise of a small sensor, of full scale in linear light
 LAMP, RADII = 250, (3, 8, 20, 45)
-SAME = 1e-10  # squared: 100 dB stand for no difference at all
 BAR = 50  # pixels at the top and at the bottom
 Pairs = Sequence[tuple[Picture, Picture]]
 
@@ -73,15 +72,10 @@ def well_lit(pairs: Pairs, enhance: Enhance) -> dict[str, float]:
 
     `changed` are those of them that do not stay as they are.
     """
-    squared = [float(F.mse_loss(unit(enhance(high)), unit(high))) for _, high in pairs]
-    together, least = (-10 * np.log10(max(error, SAME)) for error in (np.mean(squared), max(squared)))
-    changed = sum(error > 0 for error in squared)
-    return {
-        "pictures": len(pairs),
-        "changed": changed,
-        "dB": round(float(together), 2),
-        "least dB": round(float(least), 2),
-    }
+    squared = torch.stack([squared_error(unit(enhance(high)), unit(high)) for _, high in pairs])
+    together, least = (limited(float(-10 * torch.log10(error))) for error in (squared.mean(), squared.max()))
+    changed = int((squared > 0).sum())
+    return {"pictures": len(pairs), "changed": changed, "dB": round(together, 2), "least dB": round(least, 2)}
 
 
 def darkened(pairs: Pairs, enhance: Enhance, factor: int) -> dict[str, float]:
@@ -166,7 +160,7 @@ def realtime(pairs: Iterable[tuple[Picture, Picture]], chain: str = "exdnet", de
 
 
 def _shrunk(image: Tensor) -> Tensor:
-    return F.avg_pool2d(image, 4)
+    return torch.nn.functional.avg_pool2d(image, 4)
 
 
 def _psnr(made: Picture, truth: Picture) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from exdnet_plugin.api import enhance_image
 from exdnet_plugin.chain import make_chain
 from exdnet_plugin.evaluation.exposure import SMALLEST, describe
-from exdnet_plugin.evaluation.metrics import compare, limited_psnr, unit
+from exdnet_plugin.evaluation.metrics import compare, limited, psnr, unit
 from exdnet_plugin.evaluation.results import PAIR_COLUMNS, PICTURE_COLUMNS, Evaluated, rounded
 from exdnet_plugin.pairs import PICTURE_SUFFIXES, Pair, Picture, find_pictures, read_picture
 from exdnet_plugin.plugins import default_plugins
@@ -25,7 +25,7 @@ def evaluate_pairs(pairs: Sequence[Pair], *, chain: str = "exdnet", device: str 
         low, high = pair.load()
         _large_enough(low, pair.low)
         result = enhance_image(low, chain=processors, device=device)
-        found = compare(unit(result), unit(high))._asdict() | {"psnr_before": limited_psnr(unit(low), unit(high))}
+        found = compare(unit(result), unit(high))._asdict() | {"psnr_before": limited(psnr(unit(low), unit(high)))}
         row = {"name": pair.name, **rounded(found, PAIR_COLUMNS)}
         yield Evaluated(row, {"before": low, "after": result, "truth": high})
 

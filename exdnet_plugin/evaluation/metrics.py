@@ -34,15 +34,19 @@ def unit(picture: Picture) -> Tensor:
     return torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
 
 
+def squared_error(image: Tensor, truth: Tensor) -> Tensor:
+    """Mean squared error over all channels of (N, 3, H, W) in [0, 1], float64."""
+    return (image.double() - truth.double()).square().mean()
+
+
 def psnr(image: Tensor, truth: Tensor) -> float:
     """Peak signal-to-noise ratio in dB over all channels of (N, 3, H, W) in [0, 1]; infinite for equal pictures."""
-    error = (image.double() - truth.double()).square().mean()
-    return float(-10 * torch.log10(error))
+    return float(-10 * torch.log10(squared_error(image, truth)))
 
 
-def limited_psnr(image: Tensor, truth: Tensor) -> float:
-    """The same, 60 dB at most, so that equal pictures count in means, too; libvmaf has the same limit for 8 bits."""
-    return min(psnr(image, truth), PSNR_MAX)
+def limited(decibels: float) -> float:
+    """60 dB at most, so that equal pictures count in means, too; libvmaf has the same limit for 8 bits."""
+    return min(decibels, PSNR_MAX)
 
 
 def ssim(image: Tensor, truth: Tensor) -> float:
@@ -74,4 +78,4 @@ def compare(image: Tensor, truth: Tensor) -> PictureMetrics:
     lab, true_lab = _lab(image), _lab(truth)
     ratio = _chroma(lab) / max(_chroma(true_lab), GREY)
     difference = float(ciede2000(lab, true_lab).mean())
-    return PictureMetrics(limited_psnr(image, truth), ssim(image, truth), ratio, difference)
+    return PictureMetrics(limited(psnr(image, truth)), ssim(image, truth), ratio, difference)

@@ -59,19 +59,14 @@ class Blend:
         self.strength = strength
         self.fade = fade if well_lit == "keep" else None
 
-    def fades(self, levels: Tensor) -> Tensor:
-        """Whether frames of these mean levels, (N,), do not take all of the result for that they are well lit."""
-        return levels > (self.fade.begin if self.fade else 1)
-
-    def __call__(self, frames: Tensor, results: Tensor, levels: Tensor, *, over: bool = False) -> Tensor:
-        """(N, 3, H, W) frames and results, and (N,) mean levels of the frames, to the same shape as frames.
+    def __call__(self, frames: Tensor, results: Tensor, levels: Tensor | None, *, over: bool = False) -> Tensor:
+        """(N, 3, H, W) frames and results to the same shape; a fade needs the frames' mean levels, (N,).
 
         `over` writes it over the results, so that no further frame is held.
         """
-        if self.fade is None and self.strength == 1:
+        share: Tensor | float = self.strength
+        if self.fade and levels is not None:
+            share = (self.strength * self.fade.share(levels)).to(frames.dtype)[:, None, None, None]
+        elif share == 1:
             return results
-        share = levels.new_full(levels.shape, self.strength)
-        if self.fade:
-            share = share * self.fade.share(levels)
-        share = share.to(frames.dtype)[:, None, None, None]
         return torch.lerp(frames, results, share, out=results if over else None)

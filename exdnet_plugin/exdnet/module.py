@@ -85,7 +85,8 @@ class ExdNetModule(nn.Module):
             inside = inside if torch.is_grad_enabled() else inside.detach()
             with torch.enable_grad():  # where there is no gradient, CPUs take an operator that has float32 only
                 result = self._in_one_graph(inside, exposure_range(frames.detach()))
-        return self._blend(frames, result.to(frames.dtype), mean_levels(frames.detach()))
+        levels = mean_levels(frames.detach()) if self._blend.fade else None
+        return self._blend(frames, result.to(frames.dtype), levels)
 
     @staticmethod
     def _can_be_tiled(frames: Tensor) -> bool:

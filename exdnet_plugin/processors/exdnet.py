@@ -106,8 +106,10 @@ class ExdNetProcessor:
         if due and self._small:
             self._kept.state |= {"codes": measured, "matrix": matrix, "age": torch.zeros((), dtype=torch.float64)}
         result = self._inference.calibrate(before, self._matrix.update(matrix, steps, cuts).reshape(-1, 3, 3))
-        levels = self._level.update(mean_levels(frames)[:, None], steps, cuts)[:, 0]
-        self._lit = self._lit + self._blend.fades(levels).sum()
+        levels = None
+        if self._blend.fade:
+            levels = self._level.update(mean_levels(frames)[:, None], steps, cuts)[:, 0]
+            self._lit = self._lit + (levels > self._blend.fade.begin).sum()
         return self._blend(frames, result, levels, over=True)
 
     def _is_due(self, step: float, cut: bool) -> bool:

@@ -39,27 +39,23 @@ def inference_of(network: ExdNet, constants: ExposureConstants, device: str) -> 
     return exact_inference(Weights(network.state_dict(), constants, ""), device, dtype=torch.float32)
 
 
-def whole_levels(wholes: Sequence[Whole]) -> Tensor:
-    """The mean level of each dark picture, (P,)."""
-    return torch.cat([mean_levels(whole.dark[None]) for whole in wholes])
-
-
 def whole_matrices(
     network: ExdNet, wholes: Sequence[Whole], constants: ExposureConstants, device: str, blend: Blend
-) -> tuple[Tensor, Tensor]:
-    """The calibration matrix of each whole picture, (P, 3, 3), and the mean logarithm of their squared errors.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Each whole picture's calibration matrix, (P, 3, 3), and mean level, (P,); the mean logarithm of squared errors.
 
     Gradients flow to the global branch alone.
     """
     inference = inference_of(network, constants, device)
-    matrices, errors = [], []
+    matrices, levels, errors = [], [], []
     for whole in wholes:
         before = inference.before_calibration(whole.dark[None], whole.range[None]).clone()
         matrix = calibration_matrix(network.global_net, before)
         some, dark, bright = (
             image[:, :, ::WHOLE_STRIDE, ::WHOLE_STRIDE] for image in (before, whole.dark[None], whole.bright[None])
         )
-        result = blend(dark, apply_matrix(matrix, some), mean_levels(whole.dark[None]))
-        errors.append(F.mse_loss(result, bright))
+        level = mean_levels(whole.dark[None])
+        errors.append(F.mse_loss(blend(dark, apply_matrix(matrix, some), level), bright))
         matrices.append(matrix)
-    return torch.cat(matrices), log_error(torch.stack(errors))
+        levels.append(level)
+    return torch.cat(matrices), torch.cat(levels), log_error(torch.stack(errors))

@@ -20,7 +20,7 @@ from exdnet_plugin.exdnet.fade import Blend
 from exdnet_plugin.exdnet.inference import calibration_matrix
 from exdnet_plugin.exdnet.network import ExdNet, apply_matrix
 from exdnet_plugin.training.batches import Batch
-from exdnet_plugin.training.forward import local_part, whole_levels, whole_matrices
+from exdnet_plugin.training.forward import local_part, whole_matrices
 from exdnet_plugin.training.losses import Compared
 from exdnet_plugin.training.objective import Objective
 from exdnet_plugin.training.recipe import Recipe
@@ -160,9 +160,9 @@ class Trainer:
             before = self._local(self.network, batch.frames, batch.ranges, constants)
         before = before.float()
         if batch.wholes:
-            matrices, whole = whole_matrices(self.network, batch.wholes, constants, self.device, self._blend)
+            matrices, levels, whole = whole_matrices(self.network, batch.wholes, constants, self.device, self._blend)
             result = apply_matrix(matrices[batch.owner], before)
-            result = self._blend(batch.frames, result, whole_levels(batch.wholes)[batch.owner])
+            result = self._blend(batch.frames, result, levels[batch.owner])
         elif remembered and batch.remembered:
             matrices, whole = remembered.matrices(self.network, batch.remembered, self.step)
             result = apply_matrix(matrices[batch.owner], before)

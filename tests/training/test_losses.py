@@ -100,7 +100,7 @@ def test_a_whole_pictures_matrix_is_the_one_that_users_get() -> None:
     network = weights.network().eval()
     dark, bright = picture() * 0.2, picture()
     far, near = (Whole(dark[0], target[0], exposure_range(dark)[0]) for target in (1 - bright, bright))
-    matrices, error = whole_matrices(network, [far, near], LOL_CONSTANTS, "cpu", WHOLE)
+    matrices, _, error = whole_matrices(network, [far, near], LOL_CONSTANTS, "cpu", WHOLE)
     inference = exact_inference(weights)
     before = inference.before_calibration(dark, exposure_range(dark))
     expected = inference.matrix(before)
@@ -116,7 +116,7 @@ def test_a_whole_pictures_matrix_is_the_one_that_users_get() -> None:
 def test_pictures_that_stay_what_they_are_teach_nothing() -> None:
     network = load_weights().network().train()
     lit = picture()[0] * 0.4 + 0.5
-    _, error = whole_matrices(network, [Whole(lit, lit, exposure_range(lit[None])[0])], LOL_CONSTANTS, "cpu", FADING)
+    _, _, error = whole_matrices(network, [Whole(lit, lit, exposure_range(lit[None])[0])], LOL_CONSTANTS, "cpu", FADING)
     error.backward()
     assert float(error.detach()) == 0
     assert float(network.global_net.color_linear.weight.grad.abs().max()) == 0
