@@ -25,6 +25,7 @@ from exdnet_plugin.training.light import DISPLAY_GAMMA
 from exdnet_plugin.training.loading import load_bright
 
 FULL_WELL, READ = 6000.0, 6e-4  # shot and read noise of a small sensor, of full scale in linear light
+FACTORS = 4, 8, 16, 32  # how many times less light
 LAMP, RADII = 250, (3, 8, 20, 45)
 BAR = 50  # pixels at the top and at the bottom
 Pairs = Sequence[tuple[Picture, Picture]]
@@ -35,7 +36,7 @@ def table(
 ) -> dict[str, Any]:
     """All checks over every so many of the pairs that `exdnet train` holds out of a data set; realtime over all.
 
-    `photos` is a folder of well-lit ones, which are to stay what they are, too.
+    `photos` is a folder of well-lit ones, which are looked at as they are and darkened, too.
 
     Raises:
         ValueError: the folder of photos holds none, or one that is unreadable.
@@ -55,8 +56,9 @@ def table(
         "sha256": load_weights(weights).sha256,
         "pictures": len(pairs),
         "well-lit to themselves": well_lit(pairs, enhance),
+        "darkened": {f"1/{factor}": darkened(pairs, enhance, factor) for factor in FACTORS},
         **({"photos to themselves": well_lit(lit, enhance)} if lit else {}),
-        "darkened": {f"1/{factor}": darkened(pairs, enhance, factor) for factor in (4, 8, 16, 32)},
+        **({"photos darkened": {f"1/{factor}": darkened(lit, enhance, factor) for factor in FACTORS}} if lit else {}),
         "lamps of 250, least luma": lamps(pairs, enhance),
         "bars": bars(pairs, enhance),
         "quarter size to full size shrunk dB": quarter(pairs, weights, resolve_device(device)),

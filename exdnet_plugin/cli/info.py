@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,6 @@ def _weights(path: Path) -> dict[str, str]:
 
     weights, card = load_weights(str(path)), path.with_suffix(".md")
     exposures = f"exposure constants: {', '.join(f'{low:g} to {high:g}' for low, high in weights.constants.intervals)}"
-    fade = f"\nfade: mean levels of {weights.fade.begin:g} to {weights.fade.end:g}" if weights.fade else ""
+    fade = f"\nfade: {json.dumps(asdict(weights.fade))}" if weights.fade else ""
     text = card.read_text() if card.is_file() else f"{exposures}{fade}\nno card, {card.name}, lies beside it\n"
     return {"name": path.stem, "sha256": weights.sha256, "file": str(path), "card": text}

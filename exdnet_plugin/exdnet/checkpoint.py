@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -133,10 +133,7 @@ def _facts(path: Path, metadata: Mapping[str, str]) -> tuple[ExposureConstants, 
         constants = ExposureConstants(
             tuple((float(a), float(b)) for a, b in facts.get(_INTERVALS, LOL_CONSTANTS.intervals))
         )
-        if "fade" not in facts:
-            return constants, None
-        begin, end = facts["fade"]
-        return constants, Fade(float(begin), float(end))
+        return constants, Fade.of(facts["fade"]) if "fade" in facts else None
     except (ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path}: its exposure constants or fade {text!r} are wrong: {error}") from None
 
@@ -149,5 +146,5 @@ def weights_bytes(
     The same weights give the same bytes: so there is one entry, since the library writes several in any order.
     """
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
-    facts = {_INTERVALS: constants.intervals, **({"fade": [fade.begin, fade.end]} if fade else {})}
+    facts = {_INTERVALS: constants.intervals, **({"fade": asdict(fade)} if fade else {})}
     return save(tensors, metadata={_FACTS: json.dumps(facts)})

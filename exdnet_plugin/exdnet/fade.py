@@ -1,37 +1,83 @@
-"""How a network's result fades into the frame: the lighter a frame is already, the less of it is taken.
+"""Which frames get a network's result, which only more light, and which stay what they are.
 
-A network that is taught to leave well-lit pictures alone still changes them by a dozen codes. How bright a frame is on
-the whole tells well-lit ones from dark ones, so this needs no teaching.
+A network that is taught to leave well-lit pictures alone still changes them by a dozen codes, and it lifts the shadows
+of pictures that are evenly lit and lack nothing but light. A camera that gets less light gives smaller codes, all by
+one factor as far as they are a power of light; so a gain brings such a picture back. How bright a frame is, and how
+bright beside its own highlights, tells these from dark ones, and needs no teaching.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
 WellLit = Literal["keep", "enhance"]
+Ramp = tuple[float, float]
+_CODE = 1 / 255
+ROWS = 256  # of a frame at a time, so that what a gain makes of it takes little memory beside it
 
 
 @dataclass(frozen=True)
 class Fade:
-    """Mean levels of a frame, in [0, 1]: up to `begin` it is the result, from `end` on it stays what it is.
+    """They belong to the weights; the published network has none. All are of full scale, in [0, 1].
 
-    They belong to the weights. The published network has none.
+    Attributes:
+        dim: between these mean levels, frames that are evenly lit fade from the network's result into a gain,
+        even: and so they do between these ratios of the mean level to the exposure range's upper end.
+        white: where the gain brings the exposure range's upper end,
+        light: unless the mean level would be above this then, which it brings there.
+        bright: between these upper ends of the exposure range, the gain fades into none: what is well lit stays.
     """
 
-    begin: float = 0.3  # well-lit photos have 0.44 on average, the same with a quarter of their light 0.23
-    end: float = 0.5
+    dim: Ramp = (0.08, 0.12)  # nine of ten dark pictures of LOL are below 0.09
+    even: Ramp = (0.25, 0.4)  # photos by night, with lamps, are mostly below 0.25, well-lit ones above 0.33
+    bright: Ramp = (
+        0.55,
+        0.8,
+    )  # well-lit photos are mostly above 0.8, the same with a quarter of their light below 0.54
+    white: float = 0.95  # the upper end of well-lit photos, mostly
+    light: float = 0.55  # well-lit photos have 0.45 on average, nine of ten are below 0.6
 
     def __post_init__(self) -> None:
-        if not 0 <= self.begin < self.end <= 1:
-            raise ValueError(f"fade {self.begin} to {self.end}: 0 <= begin < end <= 1 is needed, as 0.3 to 0.5")
+        for name in ("dim", "even", "bright"):
+            begin, end = getattr(self, name)
+            if not 0 <= begin < end <= 1:
+                raise ValueError(f"fade {name} {begin} to {end}: 0 <= begin < end <= 1 is needed, as 0.3 to 0.5")
+        for name in ("white", "light"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"fade {name} {getattr(self, name)}: it must be over 0 and at most 1")
 
-    def share(self, levels: Tensor) -> Tensor:
-        """How much of the result frames of these mean levels take: the same shape, in [0, 1]."""
-        return ((self.end - levels) / (self.end - self.begin)).clamp(0, 1)
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Fade:
+        """From what a weights file tells of it. TypeError or ValueError: there is no such fade."""
+        read: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in facts.items()}
+        return cls(**read)
+
+    def share(self, levels: Tensor, ranges: Tensor) -> Tensor:
+        """How far frames of mean levels (N,) and exposure ranges (N, 2) get a gain instead of the result: (N,)."""
+        return _rise(levels, self.dim) * _rise(levels / _upper(ranges), self.even)
+
+    def gain(self, levels: Tensor, ranges: Tensor) -> Tensor:
+        """The factor by which such frames become as bright as well-lit ones: (N,), at least 1."""
+        factors = torch.minimum(self.white / _upper(ranges), self.light / levels.clamp(min=_CODE)).clamp(min=1.0)
+        return 1 + (factors - 1) * (1 - _rise(_upper(ranges), self.bright))
+
+    def kept(self, levels: Tensor, ranges: Tensor) -> Tensor:
+        """Which of such frames are well lit, and stay, in part or wholly, what they are: (N,), bool."""
+        return (self.share(levels, ranges) > 0) & (_upper(ranges) > self.bright[0])
+
+
+def _upper(ranges: Tensor) -> Tensor:
+    return ranges[:, 1].clamp(min=_CODE)
+
+
+def _rise(values: Tensor, ramp: Ramp) -> Tensor:
+    begin, end = ramp
+    return ((values - begin) / (end - begin)).clamp(0.0, 1.0)
 
 
 def mean_levels(frames: Tensor) -> Tensor:
@@ -40,11 +86,11 @@ def mean_levels(frames: Tensor) -> Tensor:
 
 
 class Blend:
-    """Frames with a share of the network's results.
+    """What frames take of the network's results.
 
     Args:
         strength: 0 leaves a frame, 1 is the result, between is a blend.
-        well_lit: `keep`, then the fade counts, or `enhance`, well-lit frames like others.
+        well_lit: `keep`, then the fade counts, or `enhance`, all frames get the network's result.
         fade: that of the weights.
 
     Raises:
@@ -59,14 +105,24 @@ class Blend:
         self.strength = strength
         self.fade = fade if well_lit == "keep" else None
 
-    def __call__(self, frames: Tensor, results: Tensor, levels: Tensor | None, *, over: bool = False) -> Tensor:
-        """(N, 3, H, W) frames and results to the same shape; a fade needs the frames' mean levels, (N,).
+    def __call__(self, frames: Tensor, results: Tensor, levels: Tensor | None, ranges: Tensor) -> Tensor:
+        """What comes out, of the same shape and dtype; gradients flow to frames and results.
 
-        `over` writes it over the results, so that no further frame is held.
+        Args:
+            frames, results: (N, 3, H, W), float, in [0, 1].
+            levels: mean levels of the frames, (N,), which a fade needs.
+            ranges: exposure ranges of the frames, (N, 2).
         """
-        share: Tensor | float = self.strength
-        if self.fade and levels is not None:
-            share = (self.strength * self.fade.share(levels)).to(frames.dtype)[:, None, None, None]
-        elif share == 1:
+        if self.fade is not None and levels is not None:
+            shares = self.fade.gain(levels, ranges), self.fade.share(levels, ranges)
+            gain, share = (one.to(frames.dtype)[:, None, None, None] for one in shares)
+            results = torch.lerp(results, (frames * gain).clamp(max=1.0), share)
+        return results if self.strength == 1 else torch.lerp(frames, results, self.strength)
+
+    def over(self, frames: Tensor, results: Tensor, levels: Tensor | None, ranges: Tensor) -> Tensor:
+        """The same, written over the results, a part at a time, so that no further frame is held."""
+        if self.fade is None and self.strength == 1:
             return results
-        return torch.lerp(frames, results, share, out=results if over else None)
+        for some, made in zip(frames.split(ROWS, dim=2), results.split(ROWS, dim=2), strict=True):
+            made.copy_(self(some, made, levels, ranges))
+        return results

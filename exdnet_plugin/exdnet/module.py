@@ -75,18 +75,20 @@ class ExdNetModule(nn.Module):
                 "[0, 1]; divide 8-bit values by 255"
             )
         inside = frames.to(self.get_buffer("shift").dtype)
-        if torch.compiler.is_compiling():
-            result = self._in_one_graph(inside, traceable_exposure_range(frames))
+        compiling = torch.compiler.is_compiling()
+        range_ = traceable_exposure_range(frames) if compiling else exposure_range(frames.detach())
+        if compiling:
+            result = self._in_one_graph(inside, range_)
         elif self._can_be_tiled(inside):
             tiles = _Tiles(self._folded(), self.global_net, inside.device)
             # A copy, because what inference mode returns cannot take part in the training of what comes behind.
-            result = tiles.enhance(inside, exposure_range(frames)).clone()
+            result = tiles.enhance(inside, range_).clone()
         else:
             inside = inside if torch.is_grad_enabled() else inside.detach()
             with torch.enable_grad():  # where there is no gradient, CPUs take an operator that has float32 only
-                result = self._in_one_graph(inside, exposure_range(frames.detach()))
+                result = self._in_one_graph(inside, range_)
         levels = mean_levels(frames.detach()) if self._blend.fade else None
-        return self._blend(frames, result.to(frames.dtype), levels)
+        return self._blend(frames, result.to(frames.dtype), levels, range_)
 
     @staticmethod
     def _can_be_tiled(frames: Tensor) -> bool:

@@ -109,8 +109,8 @@ class ExdNetProcessor:
         levels = None
         if self._blend.fade:
             levels = self._level.update(mean_levels(frames)[:, None], steps, cuts)[:, 0]
-            self._lit = self._lit + (levels > self._blend.fade.begin).sum()
-        return self._blend(frames, result, levels, over=True)
+            self._lit = self._lit + self._blend.fade.kept(levels, range_).sum()
+        return self._blend.over(frames, result, levels, range_)
 
     def _is_due(self, step: float, cut: bool) -> bool:
         """Whether range and matrix are to be measured anew."""

@@ -162,7 +162,7 @@ class Trainer:
         if batch.wholes:
             matrices, levels, whole = whole_matrices(self.network, batch.wholes, constants, self.device, self._blend)
             result = apply_matrix(matrices[batch.owner], before)
-            result = self._blend(batch.frames, result, levels[batch.owner])
+            result = self._blend(batch.frames, result, levels[batch.owner], batch.ranges)
         elif remembered and batch.remembered:
             matrices, whole = remembered.matrices(self.network, batch.remembered, self.step)
             result = apply_matrix(matrices[batch.owner], before)

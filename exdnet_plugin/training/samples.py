@@ -162,7 +162,7 @@ def _change_light(
         bright = restyle(bright, rng)
         return bright.copy(), bright
     if kind < mix.lit_in_part + mix.well_lit + mix.darkened:
-        bright = restyle(bright, rng) if rng.random() < 0.5 else bright
+        bright = restyle(bright, rng) if not bright_only and rng.random() < 0.5 else bright  # photos have looks enough
         return darken(bright, rng, noise), bright.copy()
     if rng.random() < mix.gain:
         dark = np.clip(dark * np.float32(rng.uniform(0.6, 1.8)), 0, 1)

@@ -1,4 +1,4 @@
-"""Well-lit frames stay what they are, dark ones are enhanced as if there were no fade, and nothing jumps in between."""
+"""Well-lit frames stay, evenly lit ones get a gain, dark ones are the network's, and nothing jumps in between."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from exdnet_plugin.processors.exdnet import ExdNetProcessor
 
 Run = Callable[..., tuple[int, str, str]]
 SIZE = 64, 96
+FADE = Fade((0.2, 0.9), bright=(0.3, 0.5), white=0.9)
 LIT = (100 + scene(0, SIZE) * 120).astype(np.uint8)  # a mean level of 0.6
+FULL = (scene(0, SIZE) * 242 / np.percentile(scene(0, SIZE), 99)).clip(0, 255)  # its highlights are nearly white
 
 
 def as_frames(*pictures: np.ndarray) -> torch.Tensor:
@@ -46,8 +48,19 @@ def test_a_well_lit_photo_stays_what_it_is_unless_told_otherwise(quality: Qualit
 
 
 def test_a_dark_photo_is_enhanced_as_if_there_were_no_fade() -> None:
-    dark = (LIT // 6).astype(np.uint8)
-    assert np.array_equal(enhance_image(dark), enhance_image(dark, chain="exdnet=well_lit=enhance"))
+    night = (LIT // 6).astype(np.uint8)
+    night[:8, :8] = 250  # a lamp: the picture is not evenly lit
+    for dark in (night, (LIT // 10).astype(np.uint8)):
+        assert np.array_equal(enhance_image(dark), enhance_image(dark, chain="exdnet=well_lit=enhance"))
+
+
+@pytest.mark.parametrize("quality", ["exact", "realtime"])
+@pytest.mark.parametrize("light", [1 / 4, 1 / 8])
+def test_a_photo_that_lacks_nothing_but_light_comes_back(light: float, quality: Quality) -> None:
+    """What a camera makes of less light: codes smaller by one factor."""
+    dark = np.round(FULL * light ** (1 / 2.2)).astype(np.uint8)
+    assert np.abs(enhance_image(dark, quality=quality) - FULL).mean() < 8
+    assert np.abs(enhance_image(dark, chain="exdnet=well_lit=enhance") - FULL).mean() > 8
 
 
 def test_the_published_network_has_no_fade(shared: Path) -> None:
@@ -56,23 +69,26 @@ def test_the_published_network_has_no_fade(shared: Path) -> None:
 
 
 def test_the_module_fades_as_the_processor_does() -> None:
-    between = as_frames((LIT * 0.75).astype(np.uint8))
-    by_processor = opened(engine="torch").process(between.clone(), torch.zeros(1))
     inner = (..., slice(16, -16), slice(16, -16))  # at edges, the module pads as published
-    assert (ExdNetModule()(between) - by_processor)[inner].abs().max() < 0.02
-    assert (ExdNetModule(well_lit="enhance")(between) - by_processor)[inner].abs().max() > 0.02
+    for gain in (0.17, 0.3, 0.75):  # from the network's result to a gain; a gain; from a gain to the frame
+        frames = as_frames((LIT * gain).astype(np.uint8))
+        by_processor = opened(engine="torch").process(frames.clone(), torch.zeros(1))
+        assert (ExdNetModule()(frames) - by_processor)[inner].abs().max() < 0.02
+        assert (ExdNetModule(well_lit="enhance")(frames) - by_processor)[inner].abs().max() > 0.02
 
 
-def test_light_that_comes_on_slowly_makes_no_jump() -> None:
-    """A lamp that is turned up within four seconds: where results fade, none differs much from the one before."""
-    processor, count = opened(), 100
-    gains = np.geomspace(0.15, 1.0, count)
-    results = [
-        float(processor.process(as_frames((LIT * gain).astype(np.uint8)), torch.tensor([index / 25])).mean())
-        for index, gain in enumerate(gains)
-    ]
-    fading = gains * LIT.mean() / 255 > 0.3
-    assert np.abs(np.diff(results))[fading[1:]].max() < 0.012
+@pytest.mark.parametrize("picture", [LIT, FULL])
+def test_light_that_comes_on_slowly_makes_no_jump(picture: np.ndarray) -> None:
+    """A lamp that is turned up within four seconds: from one frame to the next no more than of the network alone."""
+    gains = np.geomspace(0.15, 1.0, 100)
+    changes = {}
+    for well_lit in ("keep", "enhance"):
+        processor = opened(well_lit=well_lit)
+        frames = [as_frames((picture * gain).astype(np.uint8)) for gain in gains]
+        times = [torch.tensor([index / 25]) for index in range(len(frames))]
+        results = [float(processor.process(*one).mean()) for one in zip(frames, times, strict=True)]
+        changes[well_lit] = np.abs(np.diff(results)).max()
+    assert changes["keep"] <= changes["enhance"] * 1.1
 
 
 def test_the_command_says_that_frames_are_well_lit_and_what_brightens_them(
@@ -102,21 +118,25 @@ def test_a_cut_to_a_well_lit_scene_shows_it_at_once() -> None:
     assert processor.cuts == 1
 
 
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_lighter_frames_take_no_more_of_the_result(one: float, other: float) -> None:
-    shares = Fade().share(torch.tensor(sorted([one, other])))
-    assert 1 >= shares[0] >= shares[1] >= 0
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_lighter_frames_take_no_more_of_the_result(one: float, other: float, upper: float) -> None:
+    levels, ranges = torch.tensor(sorted([one, other])), torch.tensor([[0, upper]] * 2)
+    shares, gains = Fade().share(levels, ranges), Fade().gain(levels, ranges)
+    assert 0 <= shares[0] <= shares[1] <= 1
+    assert gains[0] >= gains[1] >= 1
 
 
 def test_a_fade_travels_with_its_weights_and_the_same_weights_are_the_same_file(tmp_path: Path) -> None:
     state = ExdNet().state_dict()
-    contents = {weights_bytes(state, fade=Fade(0.2, 0.9)) for _ in range(20)}
+    contents = {weights_bytes(state, fade=FADE) for _ in range(20)}
     assert len(contents) == 1
     (tmp_path / "w.safetensors").write_bytes(contents.pop())
-    assert load_weights(str(tmp_path / "w.safetensors")).fade == Fade(0.2, 0.9)
+    assert load_weights(str(tmp_path / "w.safetensors")).fade == FADE
 
 
-@pytest.mark.parametrize("fade", [[0.5], [0.6, 0.4], "half", [0, 2]])
+@pytest.mark.parametrize(
+    "fade", [{"dim": [0.5]}, {"dim": [0.6, 0.4]}, {"even": [0, 2]}, {"white": 0}, {"light": [0, 1]}, [0.3, 0.5], "half"]
+)
 def test_a_wrong_fade_is_named(tmp_path: Path, fade: object) -> None:
     path = tmp_path / "w.safetensors"
     save_file(ExdNet().state_dict(), path, metadata={"exdnet": json.dumps({"fade": fade})})
