@@ -47,8 +47,8 @@ def test_the_default_chain_brightens_and_stays_steady(exdnet: Run, clip: Path) -
 def test_frame_by_frame_flickers_more_than_smoothed(exdnet: Run, make_clip: MakeClip) -> None:
     frames = [np.rint(frame.permute(1, 2, 0).numpy() * 255).astype(np.uint8) for frame in generated(16, (320, 180))]
     clip = make_clip("still.mkv", frames=frames, **LOSSLESS)
-    each = found(exdnet("evaluate", clip, "--json", "--chain", "exdnet=smoothing=0"))
-    smoothed = found(exdnet("evaluate", clip, "--json"))
+    each = found(exdnet("evaluate", clip, "--json", "--chain", "exdnet=smoothing=0:well_lit=enhance"))
+    smoothed = found(exdnet("evaluate", clip, "--json", "--chain", "exdnet=well_lit=enhance"))
     assert each["mean"]["before"] == smoothed["mean"]["before"]
     assert each["mean"]["after"]["flicker"] > 1.5 * smoothed["mean"]["after"]["flicker"]
 

@@ -40,8 +40,7 @@ CASES = [
         "format=I420,colorimetry=bt601,chroma-site=jpeg",
         "yuv420p",
         ColorFacts("smpte170m", "smpte170m", "smpte170m", "limited", "center"),
-        "exdnet",
-        pattern="ball",  # colour bars are well lit
+        "exdnet=well_lit=enhance",
     ),
     Case(
         "format=I420_10LE,colorimetry=bt2020,chroma-site=mpeg2",
@@ -49,7 +48,7 @@ CASES = [
         ColorFacts("bt2020nc", "bt2020", "bt2020-12", "limited", "left"),
         "exdnet=strength=0.5",
         "strength=0.5",
-        pattern="ball",
+        pattern="ball",  # colour bars are well lit, and stay
     ),
     Case(
         "format=NV12,colorimetry=(string)1:3:5:1,chroma-site=mpeg2",
