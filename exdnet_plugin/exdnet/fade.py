@@ -30,20 +30,19 @@ class Fade:
         even: and so they do between these ratios of the mean level to the exposure range's upper end.
         white: where the gain brings the exposure range's upper end,
         light: unless the mean level would be above this then, which it brings there.
-        bright: between these upper ends of the exposure range, the gain fades into none: what is well lit stays.
+        lit, bright: between these mean levels, or these upper ends of the exposure range, whichever is further, the
+            gain fades into none: what is well lit stays.
     """
 
     dim: Ramp = (0.08, 0.12)  # nine of ten dark pictures of LOL are below 0.09
     even: Ramp = (0.25, 0.4)  # photos by night, with lamps, are mostly below 0.25, well-lit ones above 0.33
-    bright: Ramp = (
-        0.55,
-        0.8,
-    )  # well-lit photos are mostly above 0.8, the same with a quarter of their light below 0.54
+    lit: Ramp = (0.3, 0.5)  # well-lit photos have 0.45 on average, with a quarter of their light 0.23
+    bright: Ramp = (0.7, 0.9)  # well-lit photos are mostly above 0.85, with half of their light below 0.74
     white: float = 0.95  # the upper end of well-lit photos, mostly
-    light: float = 0.55  # well-lit photos have 0.45 on average, nine of ten are below 0.6
+    light: float = 0.55  # nine of ten well-lit photos are below 0.6
 
     def __post_init__(self) -> None:
-        for name in ("dim", "even", "bright"):
+        for name in ("dim", "even", "lit", "bright"):
             begin, end = getattr(self, name)
             if not 0 <= begin < end <= 1:
                 raise ValueError(f"fade {name} {begin} to {end}: 0 <= begin < end <= 1 is needed, as 0.3 to 0.5")
@@ -64,11 +63,14 @@ class Fade:
     def gain(self, levels: Tensor, ranges: Tensor) -> Tensor:
         """The factor by which such frames become as bright as well-lit ones: (N,), at least 1."""
         factors = torch.minimum(self.white / _upper(ranges), self.light / levels.clamp(min=_CODE)).clamp(min=1.0)
-        return 1 + (factors - 1) * (1 - _rise(_upper(ranges), self.bright))
+        return 1 + (factors - 1) * (1 - self._well_lit(levels, ranges))
 
     def kept(self, levels: Tensor, ranges: Tensor) -> Tensor:
         """Which of such frames are well lit, and stay, in part or wholly, what they are: (N,), bool."""
-        return (self.share(levels, ranges) > 0) & (_upper(ranges) > self.bright[0])
+        return self.share(levels, ranges) * self._well_lit(levels, ranges) > 0
+
+    def _well_lit(self, levels: Tensor, ranges: Tensor) -> Tensor:
+        return torch.maximum(_rise(levels, self.lit), _rise(_upper(ranges), self.bright))
 
 
 def _upper(ranges: Tensor) -> Tensor:

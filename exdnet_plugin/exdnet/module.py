@@ -27,7 +27,7 @@ class ExdNetModule(nn.Module):
     Args:
         weights: a name that ships with the package, or a .safetensors or .pth file.
         strength: 0 leaves the frame, 1 is the network's result, between is a blend.
-        well_lit: `keep`, well-lit frames as the weights' fade says, or `enhance`, them as others.
+        well_lit: `keep`, evenly lit frames as the weights' fade says, or `enhance`, them as others.
 
     Raises:
         ValueError: strength is out of range, or well_lit is neither.

@@ -31,8 +31,8 @@ class ExdNetProcessor:
         weights: a name that ships with the package, or a .safetensors or .pth file.
         engine: what runs the network: `native`, compiled for the CPU; `triton`, compiled for NVIDIA GPUs; `torch`;
             `auto`, the fastest that there is.
-        well_lit: `keep`, well-lit frames fade into what they are, as the weights say; `enhance`, they are treated as
-            others, for back-lit scenes, say.
+        well_lit: `keep`, evenly lit frames are brightened by a factor or, where they are well lit, stay what they are,
+            as the weights say; `enhance`, they get the network's result as others, for back-lit scenes, say.
         precision: `float16`, `float32`, or `auto`: float16 on a GPU, where it is 70 dB from float32, else float32.
 
     Raises:
