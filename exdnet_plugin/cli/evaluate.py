@@ -15,12 +15,13 @@ from exdnet_plugin.cli.options import chain_and_device, json_output, parse_time
 
 if TYPE_CHECKING:
     from exdnet_plugin.evaluation.results import Evaluated, Evaluation
+    from exdnet_plugin.pairs import Pair
 
     Measured = tuple[Evaluation, Iterator[Evaluated], int | None]
 
 
 @click.command(short_help="How good results are: of pairs, pictures and videos.")
-@click.argument("source", type=click.Path(path_type=Path), metavar="LOW|FOLDER|VIDEO")
+@click.argument("source", type=click.Path(path_type=Path), metavar="LOW|PHOTOS|VIDEO")
 @click.argument("other", type=click.Path(path_type=Path), metavar="[HIGH|AFTER]", required=False)
 @chain_and_device
 @click.option(
@@ -41,8 +42,8 @@ def evaluate(source: Path, other: Path | None, report: Path | None, as_json: boo
     """Measure what a chain makes of pictures or a video.
 
     \b
-    exdnet evaluate LOW HIGH         the pictures of LOW, enhanced, against those of the same name in HIGH
-    exdnet evaluate FOLDER           pictures without a ground truth, before and after
+    exdnet evaluate LOW HIGH         pictures of a folder, enhanced, against those of the same name in another; or two
+    exdnet evaluate PHOTOS           pictures of a folder, or one, without a ground truth, before and after
     exdnet evaluate VIDEO            a video's frames, before and after
     exdnet evaluate VIDEO AFTER      two videos, the second made of the first
 
@@ -58,7 +59,7 @@ def evaluate(source: Path, other: Path | None, report: Path | None, as_json: boo
     keep_memory()
     if report:
         check_report(report, [path for path in (source, other) if path])
-    with ExitStack() as opened, Progress(str(source), "frames" if source.is_file() else "pictures") as progress:
+    with ExitStack() as opened, Progress(str(source), "frames" if _kind(source) == "video" else "pictures") as progress:
         evaluation, measured, total = _measure(source, other, how, opened)
         for one in measured:
             evaluation.add(one, look=report is not None)
@@ -75,19 +76,23 @@ def evaluate(source: Path, other: Path | None, report: Path | None, as_json: boo
 
 def _measure(source: Path, other: Path | None, how: dict[str, Any], opened: ExitStack) -> Measured:
     """What is to be measured, its rows as they come, and how many there will be."""
-    from exdnet_plugin.pairs import PICTURE_SUFFIXES
-
     if not source.exists():
-        raise ValueError(f"{source} does not exist; give a folder of pictures or a video file")
-    if source.is_file() and source.suffix.lower() in PICTURE_SUFFIXES:
-        raise ValueError(f"{source} is a picture; give a folder of pictures or a video file")
-    if other and other.exists() and source.is_dir() != other.is_dir():
-        raise ValueError(f"{source} and {other}: give two folders of pictures or two video files")
-    if source.is_dir():
-        _refuse(how, "frames", "start", why=f"{source} is a folder of pictures")
+        raise ValueError(f"{source} does not exist; give pictures, a folder of them, or a video file")
+    if other and other.exists() and _kind(source) != _kind(other):
+        raise ValueError(f"{source} and {other}: give two folders of pictures, two pictures or two video files")
+    if _kind(source) != "video":
+        _refuse(how, "frames", "start", why=f"{source} is a {_kind(source)}")
         return _pairs(source, other, how) if other else _pictures(source, how)
     _refuse(how, "validation", "hold_out", why=f"{source} is a video; it is for pairs of pictures")
     return _videos(source, other, how, opened) if other else _video(source, how, opened)
+
+
+def _kind(path: Path) -> str:
+    from exdnet_plugin.pairs import PICTURE_SUFFIXES
+
+    if path.is_dir():
+        return "folder of pictures"
+    return "picture" if path.suffix.lower() in PICTURE_SUFFIXES else "video"
 
 
 def _refuse(how: dict[str, Any], *names: str, why: str) -> None:
@@ -98,31 +103,42 @@ def _refuse(how: dict[str, Any], *names: str, why: str) -> None:
 
 
 def _pairs(low: Path, high: Path, how: dict[str, Any]) -> Measured:
-    from exdnet_plugin.data_sets import data_set_around
     from exdnet_plugin.evaluation.folders import evaluate_pairs
     from exdnet_plugin.evaluation.results import PAIR_COLUMNS
-    from exdnet_plugin.training.runs import split
+    from exdnet_plugin.pairs import Pair
 
-    data = data_set_around(low, high)
-    pairs = [pair for pair in data.pairs if (pair.low.parent, pair.high.parent) == (low, high)]
     if not how["validation"]:
         _refuse(how, "hold_out", why="it is for --validation")
+    if low.is_dir():
+        pairs = _pairs_of_folders(low, high, how)
     else:
-        held_out = {pair.name for pair in split(data, how["hold_out"] or "views")[1]}
-        pairs = [pair for pair in pairs if pair.name in held_out]
-        if not pairs:
-            raise ValueError(f"{low} holds none of the pictures that training holds out; leave out --validation")
+        _refuse(how, "validation", why=f"{low} is a picture, and it is for folders")
+        pairs = [Pair(low.stem, low, high)]
     evaluation = _evaluation(f"{low} against {high}", "pictures", PAIR_COLUMNS, how)
     return evaluation, evaluate_pairs(pairs, chain=how["chain"], device=how["device"]), len(pairs)
 
 
-def _pictures(folder: Path, how: dict[str, Any]) -> Measured:
+def _pairs_of_folders(low: Path, high: Path, how: dict[str, Any]) -> list[Pair]:
+    from exdnet_plugin.data_sets import data_set_around
+    from exdnet_plugin.training.runs import split
+
+    data = data_set_around(low, high)
+    pairs = [pair for pair in data.pairs if (pair.low.parent, pair.high.parent) == (low, high)]
+    if how["validation"]:
+        held_out = {pair.name for pair in split(data, how["hold_out"] or "views")[1]}
+        pairs = [pair for pair in pairs if pair.name in held_out]
+        if not pairs:
+            raise ValueError(f"{low} holds none of the pictures that training holds out; leave out --validation")
+    return pairs
+
+
+def _pictures(source: Path, how: dict[str, Any]) -> Measured:
     from exdnet_plugin.evaluation.folders import evaluate_pictures, pictures_of
     from exdnet_plugin.evaluation.results import PICTURE_COLUMNS
 
-    _refuse(how, "validation", "hold_out", why=f"there is no ground truth of {folder}")
-    paths = pictures_of(folder)
-    evaluation = _evaluation(str(folder), "pictures", PICTURE_COLUMNS, how)
+    _refuse(how, "validation", "hold_out", why=f"there is no ground truth of {source}")
+    paths = pictures_of(source) if source.is_dir() else [source]
+    evaluation = _evaluation(str(source), "pictures", PICTURE_COLUMNS, how)
     return evaluation, evaluate_pictures(paths, chain=how["chain"], device=how["device"]), len(paths)
 
 

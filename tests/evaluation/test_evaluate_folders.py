@@ -82,6 +82,16 @@ def test_an_unreadable_picture_is_named(exdnet: Run, pairs: Path) -> None:
     refused(exdnet("evaluate", pairs / "low", pairs / "high", "--chain", "null"), "low/1.png is not a picture")
 
 
+def test_single_pictures_have_the_rows_that_they_have_in_their_folders(exdnet: Run, pairs: Path) -> None:
+    low, high = pairs / "low", pairs / "high"
+    for folders in ([low, high], [low]):
+        whole, one = (
+            json.loads(exdnet("evaluate", *paths, "--chain", "null", "--json")[1])["rows"]
+            for paths in (folders, [folder / "1.png" for folder in folders])
+        )
+        assert one == [row for row in whole if row["name"] in ("1", "1.png")]
+
+
 def test_a_pair_of_two_sizes_is_refused(exdnet: Run, pairs: Path) -> None:
     cv2.imwrite(str(pairs / "high" / "0.png"), np.zeros((9, 12, 3), np.uint8))
     refused(exdnet("evaluate", pairs / "low", pairs / "high"), "96x64", "12x9", "a pair needs one size")
@@ -90,9 +100,14 @@ def test_a_pair_of_two_sizes_is_refused(exdnet: Run, pairs: Path) -> None:
 def test_what_is_no_folder_of_pictures_is_refused(exdnet: Run, pairs: Path) -> None:
     (pairs / "nothing").mkdir()
     refused(exdnet("evaluate", pairs / "nothing"), "nothing holds no pictures", ".png")
-    refused(exdnet("evaluate", pairs / "nowhere"), "nowhere does not exist", "a folder of pictures or a video file")
-    refused(exdnet("evaluate", pairs / "low" / "0.png"), "is a picture; give a folder")
+    refused(
+        exdnet("evaluate", pairs / "nowhere"),
+        "nowhere does not exist",
+        "give pictures, a folder of them, or a video file",
+    )
     refused(exdnet("evaluate", pairs / "low", pairs / "high" / "0.png"), "two folders of pictures")
+    refused(exdnet("evaluate", pairs / "low" / "0.png", pairs / "high" / "gone.png"), "gone.png")
+    refused(exdnet("evaluate", pairs / "low" / "0.png", pairs / "high" / "0.png", "--validation"), "--validation")
     (pairs / "low" / "2.png").rename(pairs / "low" / "9.png")
     refused(exdnet("evaluate", pairs / "low", pairs / "high"), "no partner", "2, 9")
 
