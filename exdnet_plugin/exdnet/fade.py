@@ -18,7 +18,7 @@ from torch import Tensor
 WellLit = Literal["keep", "enhance"]
 Ramp = tuple[float, float]
 _CODE = 1 / 255
-ROWS = 256  # of a frame at a time, so that what a gain makes of it takes little memory beside it
+ROWS = 64  # of a frame at a time, so that what a gain makes of it takes little memory beside it
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,7 @@ class Blend:
         """The same, written over the results, a part at a time, so that no further frame is held."""
         if self.fade is None and self.strength == 1:
             return results
-        for some, made in zip(frames.split(ROWS, dim=2), results.split(ROWS, dim=2), strict=True):
+        rows = ROWS if frames.device.type == "cpu" else frames.shape[2]  # on a GPU, launches would cost more
+        for some, made in zip(frames.split(rows, dim=2), results.split(rows, dim=2), strict=True):
             made.copy_(self(some, made, levels, ranges))
         return results
