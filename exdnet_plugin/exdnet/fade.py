@@ -36,7 +36,7 @@ class Fade:
 
     dim: Ramp = (0.08, 0.12)  # nine of ten dark pictures of LOL are below 0.09
     even: Ramp = (0.25, 0.4)  # photos by night, with lamps, are mostly below 0.25, well-lit ones above 0.33
-    lit: Ramp = (0.3, 0.5)  # well-lit photos have 0.45 on average, with a quarter of their light 0.23
+    lit: Ramp = (0.3, 0.45)  # well-lit photos have 0.45 on average, with a quarter of their light 0.23
     bright: Ramp = (0.7, 0.9)  # well-lit photos are mostly above 0.85, with half of their light below 0.74
     white: float = 0.95  # the upper end of well-lit photos, mostly
     light: float = 0.55  # nine of ten well-lit photos are below 0.6
@@ -45,7 +45,7 @@ class Fade:
         for name in ("dim", "even", "lit", "bright"):
             begin, end = getattr(self, name)
             if not 0 <= begin < end <= 1:
-                raise ValueError(f"fade {name} {begin} to {end}: 0 <= begin < end <= 1 is needed, as 0.3 to 0.5")
+                raise ValueError(f"fade {name} {begin} to {end}: 0 <= begin < end <= 1 is needed, as 0.3 to 0.45")
         for name in ("white", "light"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"fade {name} {getattr(self, name)}: it must be over 0 and at most 1")
