@@ -79,7 +79,7 @@ def test_the_module_fades_as_the_processor_does() -> None:
 
 @pytest.mark.parametrize("picture", [LIT, FULL])
 def test_light_that_comes_on_slowly_makes_no_jump(picture: np.ndarray) -> None:
-    """A lamp that is turned up within four seconds: from one frame to the next no more than of the network alone."""
+    """A lamp that is turned up within four seconds: no more a frame than of the network alone, or than three codes."""
     gains = np.geomspace(0.15, 1.0, 100)
     changes = {}
     for well_lit in ("keep", "enhance"):
@@ -88,7 +88,7 @@ def test_light_that_comes_on_slowly_makes_no_jump(picture: np.ndarray) -> None:
         times = [torch.tensor([index / 25]) for index in range(len(frames))]
         results = [float(processor.process(*one).mean()) for one in zip(frames, times, strict=True)]
         changes[well_lit] = np.abs(np.diff(results)).max()
-    assert changes["keep"] <= changes["enhance"] * 1.1
+    assert changes["keep"] <= max(changes["enhance"], 3 / 255)
 
 
 def test_the_command_says_that_frames_are_well_lit_and_what_brightens_them(
