@@ -2,13 +2,12 @@
 
 A network that is taught to leave well-lit pictures alone still changes them by a dozen codes, and it lifts the shadows
 of pictures that are evenly lit and lack nothing but light. A camera that gets less light gives smaller codes, all by
-one factor as far as they are a power of light; so a gain brings such a picture back. How bright a frame is, and how
+one factor as far as they are a power of light; so a gain brings such a picture back. How bright a frame looks, and how
 bright beside its own highlights, tells these from dark ones, and needs no teaching.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -17,8 +16,10 @@ from torch import Tensor
 
 WellLit = Literal["keep", "enhance"]
 Ramp = tuple[float, float]
+SIDE = 128  # pixels: what a frame is shrunk to, so that neither noise nor its size changes how bright it looks
+BRIGHTEST = SIDE * SIDE * 3 // 100  # values: from the 99th percentile on
+ROWS, GPU_ROWS = 64, 1024  # of a frame at a time: few, so that they stay in a core's cache; many, since launches cost
 _CODE = 1 / 255
-ROWS = 64  # of a frame at a time, so that what a gain makes of it takes little memory beside it
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,11 @@ class Fade:
 
     Attributes:
         dim: between these mean levels, frames that are evenly lit fade from the network's result into a gain,
-        even: and so they do between these ratios of the mean level to the exposure range's upper end.
-        white: where the gain brings the exposure range's upper end,
+        even: and so they do between these ratios of the mean level to the upper end.
+        white: where the gain brings the upper end,
         light: unless the mean level would be above this then, which it brings there.
-        lit, bright: between these mean levels, or these upper ends of the exposure range, whichever is further, the
-            gain fades into none: what is well lit stays.
+        lit, bright: between these mean levels, or these upper ends, whichever is further, the gain fades into none:
+            what is well lit stays.
     """
 
     dim: Ramp = (0.08, 0.12)  # nine of ten dark pictures of LOL are below 0.09
@@ -51,40 +52,64 @@ class Fade:
                 raise ValueError(f"fade {name} {getattr(self, name)}: it must be over 0 and at most 1")
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> Fade:
-        """From what a weights file tells of it. TypeError or ValueError: there is no such fade."""
+    def of(cls, facts: Any) -> Fade:
+        """From what a weights file tells of it; ValueError or TypeError: it is none."""
+        if not isinstance(facts, dict):
+            raise TypeError(f"fade {facts!r}: ramps by name are needed; train or export these weights anew")
         read: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in facts.items()}
         return cls(**read)
 
-    def share(self, levels: Tensor, ranges: Tensor) -> Tensor:
-        """How far frames of mean levels (N,) and exposure ranges (N, 2) get a gain instead of the result: (N,)."""
-        return _rise(levels, self.dim) * _rise(levels / _upper(ranges), self.even)
+    def share(self, looks: Tensor) -> Tensor:
+        """How far frames that look so, (N, 2), get a gain instead of the network's result: (N,), in [0, 1]."""
+        level, upper = _parts(looks)
+        return _rise(level, self.dim) * _rise(level / upper, self.even)
 
-    def gain(self, levels: Tensor, ranges: Tensor) -> Tensor:
+    def gain(self, looks: Tensor) -> Tensor:
         """The factor by which such frames become as bright as well-lit ones: (N,), at least 1."""
-        factors = torch.minimum(self.white / _upper(ranges), self.light / levels.clamp(min=_CODE)).clamp(min=1.0)
-        return 1 + (factors - 1) * (1 - self._well_lit(levels, ranges))
+        level, upper = _parts(looks)
+        factors = torch.minimum(self.white / upper, self.light / level).clamp(min=1.0)
+        return 1 + (factors - 1) * (1 - self.well_lit(looks))
 
-    def kept(self, levels: Tensor, ranges: Tensor) -> Tensor:
-        """Which of such frames are well lit, and stay, in part or wholly, what they are: (N,), bool."""
-        return self.share(levels, ranges) * self._well_lit(levels, ranges) > 0
+    def well_lit(self, looks: Tensor) -> Tensor:
+        """How far such frames need no gain: (N,), in [0, 1]."""
+        level, upper = _parts(looks)
+        return torch.maximum(_rise(level, self.lit), _rise(upper, self.bright))
 
-    def _well_lit(self, levels: Tensor, ranges: Tensor) -> Tensor:
-        return torch.maximum(_rise(levels, self.lit), _rise(_upper(ranges), self.bright))
+    def kept(self, looks: Tensor) -> Tensor:
+        """Which of such frames are well lit, and stay mostly or wholly what they are: (N,), bool."""
+        return self.share(looks) * self.well_lit(looks) > 0.5
 
 
-def _upper(ranges: Tensor) -> Tensor:
-    return ranges[:, 1].clamp(min=_CODE)
+def look(frames: Tensor) -> Tensor:
+    """How bright frames look: mean level and upper end, the 99th percentile, of each, shrunk.
+
+    Args:
+        frames: (N, 3, H, W), float, RGB in [0, 1].
+
+    Returns:
+        (N, 2), float32.
+    """
+    rows, columns = (_shrinking(side, frames) for side in frames.shape[2:])
+    small = (rows @ frames @ columns.T).float().flatten(1)
+    return torch.stack([small.mean(dim=1), small.topk(BRIGHTEST, dim=1).values[:, -1]], dim=1)
+
+
+def _shrinking(side: int, like: Tensor) -> Tensor:
+    """What averages so many pixels to `SIDE`, each by its area: (SIDE, side). A product, which all formats export."""
+    ends = torch.arange(SIDE + 1, device=like.device) * side / SIDE
+    pixels = torch.arange(side, device=like.device)
+    covered = torch.minimum(ends[1:, None], pixels + 1) - torch.maximum(ends[:-1, None], pixels)
+    return (covered.clamp(min=0.0) * SIDE / side).to(like.dtype)
+
+
+def _parts(looks: Tensor) -> tuple[Tensor, Tensor]:
+    level, upper = looks.clamp(min=_CODE).unbind(1)
+    return level, upper
 
 
 def _rise(values: Tensor, ramp: Ramp) -> Tensor:
     begin, end = ramp
     return ((values - begin) / (end - begin)).clamp(0.0, 1.0)
-
-
-def mean_levels(frames: Tensor) -> Tensor:
-    """The mean of all values of each of (N, 3, H, W) frames: (N,), float32. Rows first, which is exact enough."""
-    return frames.mean(dim=3, dtype=torch.float32).mean(dim=(1, 2))
 
 
 class Blend:
@@ -107,25 +132,36 @@ class Blend:
         self.strength = strength
         self.fade = fade if well_lit == "keep" else None
 
-    def __call__(self, frames: Tensor, results: Tensor, levels: Tensor | None, ranges: Tensor) -> Tensor:
+    def __call__(self, frames: Tensor, results: Tensor, looks: Tensor | None = None) -> Tensor:
         """What comes out, of the same shape and dtype; gradients flow to frames and results.
 
         Args:
             frames, results: (N, 3, H, W), float, in [0, 1].
-            levels: mean levels of the frames, (N,), which a fade needs.
-            ranges: exposure ranges of the frames, (N, 2).
+            looks: how bright the frames look, (N, 2), where it is not to be told from them.
         """
-        if self.fade is not None and levels is not None:
-            shares = self.fade.gain(levels, ranges), self.fade.share(levels, ranges)
-            gain, share = (one.to(frames.dtype)[:, None, None, None] for one in shares)
-            results = torch.lerp(results, (frames * gain).clamp(max=1.0), share)
-        return results if self.strength == 1 else torch.lerp(frames, results, self.strength)
+        return self._mix(frames, results, self._shares(frames, looks))
 
-    def over(self, frames: Tensor, results: Tensor, levels: Tensor | None, ranges: Tensor) -> Tensor:
-        """The same, written over the results, a part at a time, so that no further frame is held."""
-        if self.fade is None and self.strength == 1:
-            return results
-        rows = ROWS if frames.device.type == "cpu" else frames.shape[2]  # on a GPU, launches would cost more
+    def over(self, frames: Tensor, results: Tensor, looks: Tensor | None = None) -> Tensor:
+        """The same, without a gradient, written over the results some rows at a time, so that little more is held."""
+        shares, rows = self._shares(frames, looks), ROWS if frames.device.type == "cpu" else GPU_ROWS
         for some, made in zip(frames.split(rows, dim=2), results.split(rows, dim=2), strict=True):
-            made.copy_(self(some, made, levels, ranges))
+            self._mix(some, made, shares, out=made)
         return results
+
+    def _shares(self, frames: Tensor, looks: Tensor | None) -> tuple[Tensor, Tensor] | None:
+        """The gain of each frame and how far it counts, to be broadcast."""
+        if self.fade is None:
+            return None
+        looks = look(frames.detach()) if looks is None else looks
+        gain, share = (
+            part.to(frames.dtype)[:, None, None, None] for part in (self.fade.gain(looks), self.fade.share(looks))
+        )
+        return gain, share
+
+    def _mix(
+        self, frames: Tensor, results: Tensor, shares: tuple[Tensor, Tensor] | None, out: Tensor | None = None
+    ) -> Tensor:
+        if shares:
+            gain, share = shares
+            results = torch.lerp(results, (frames * gain).clamp_(max=1.0), share, out=out)
+        return results if self.strength == 1 else torch.lerp(frames, results, self.strength, out=out)

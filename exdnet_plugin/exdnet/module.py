@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from exdnet_plugin.exdnet.checkpoint import DEFAULT, load_weights
 from exdnet_plugin.exdnet.engines import local_part
 from exdnet_plugin.exdnet.exposures import exposure_range
-from exdnet_plugin.exdnet.fade import Blend, WellLit, mean_levels
+from exdnet_plugin.exdnet.fade import Blend, WellLit
 from exdnet_plugin.exdnet.folded import FoldedExdNet, before_calibration, fold
 from exdnet_plugin.exdnet.inference import CPU_TILE, Inference, calibration_matrix
 from exdnet_plugin.exdnet.network import OUTPUT_MIN, GlobalNet, apply_matrix
@@ -75,20 +75,17 @@ class ExdNetModule(nn.Module):
                 "[0, 1]; divide 8-bit values by 255"
             )
         inside = frames.to(self.get_buffer("shift").dtype)
-        compiling = torch.compiler.is_compiling()
-        range_ = traceable_exposure_range(frames) if compiling else exposure_range(frames.detach())
-        if compiling:
-            result = self._in_one_graph(inside, range_)
+        if torch.compiler.is_compiling():
+            result = self._in_one_graph(inside, traceable_exposure_range(frames))
         elif self._can_be_tiled(inside):
             tiles = _Tiles(self._folded(), self.global_net, inside.device)
             # A copy, because what inference mode returns cannot take part in the training of what comes behind.
-            result = tiles.enhance(inside, range_).clone()
+            result = tiles.enhance(inside, exposure_range(frames)).clone()
         else:
             inside = inside if torch.is_grad_enabled() else inside.detach()
             with torch.enable_grad():  # where there is no gradient, CPUs take an operator that has float32 only
-                result = self._in_one_graph(inside, range_)
-        levels = mean_levels(frames.detach()) if self._blend.fade else None
-        return self._blend(frames, result.to(frames.dtype), levels, range_)
+                result = self._in_one_graph(inside, exposure_range(frames.detach()))
+        return self._blend(frames, result.to(frames.dtype))
 
     @staticmethod
     def _can_be_tiled(frames: Tensor) -> bool:

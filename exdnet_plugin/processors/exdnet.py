@@ -10,13 +10,14 @@ from torch import Tensor
 from exdnet_plugin.exdnet.checkpoint import DEFAULT, SMALL, load_weights
 from exdnet_plugin.exdnet.engines import Engine
 from exdnet_plugin.exdnet.exposures import exposure_codes
-from exdnet_plugin.exdnet.fade import Blend, WellLit, mean_levels
+from exdnet_plugin.exdnet.fade import Blend, WellLit, look
 from exdnet_plugin.exdnet.spread import spread_inference
 from exdnet_plugin.stream_info import StreamInfo
 from exdnet_plugin.temporal import Clock, CutDetector, HeldCodes, Smoother, Temporal
 
 SMOOTHING = 0.5
 MEASURED_EVERY = 0.1  # seconds: on small frames, range and matrix are a fifth of the time, and are smoothed over more
+HEADROOM = 0.85  # of a frame's own mean level: what the smoothed one is at least
 Precision = Literal["auto", "float16", "float32"]
 _DTYPES: dict[str, torch.dtype | None] = {"auto": None, "float16": torch.float16, "float32": torch.float32}
 
@@ -26,7 +27,7 @@ class ExdNetProcessor:
 
     Args:
         strength: 0 leaves the frame, 1 is the network's result, between is a blend.
-        smoothing: mean delay, in seconds, with which exposure range, calibration matrix and mean level follow the
+        smoothing: mean delay, in seconds, with which exposure range, calibration matrix and brightness follow the
             video; 0 is frame by frame.
         weights: a name that ships with the package, or a .safetensors or .pth file.
         engine: what runs the network: `native`, compiled for the CPU; `triton`, compiled for NVIDIA GPUs; `torch`;
@@ -53,13 +54,13 @@ class ExdNetProcessor:
             raise ValueError(f"precision {precision!r} is not there; there are {', '.join(_DTYPES)}")
         self._name, self._weights, self._engine = weights, load_weights(weights), engine
         self._blend, self._smooths = Blend(strength, well_lit, self._weights.fade), smoothing > 0
-        self._range, self._matrix, self._level = (Smoother(smoothing) for _ in range(3))
+        self._range, self._matrix, self._look = (Smoother(smoothing) for _ in range(3))
         self._held, self._detector, self._clock = HeldCodes(), CutDetector(), Clock()
         self._kept, self._small = Temporal(), False
         self._temporal = {
             "range": self._range,
             "matrix": self._matrix,
-            "level": self._level,
+            "look": self._look,
             "held": self._held,
             "cut": self._detector,
             "clock": self._clock,
@@ -106,11 +107,16 @@ class ExdNetProcessor:
         if due and self._small:
             self._kept.state |= {"codes": measured, "matrix": matrix, "age": torch.zeros((), dtype=torch.float64)}
         result = self._inference.calibrate(before, self._matrix.update(matrix, steps, cuts).reshape(-1, 3, 3))
-        levels = None
-        if self._blend.fade:
-            levels = self._level.update(mean_levels(frames)[:, None], steps, cuts)[:, 0]
-            self._lit = self._lit + self._blend.fade.kept(levels, range_).sum()
-        return self._blend.over(frames, result, levels, range_)
+        return self._blend.over(frames, result, self._looks(frames, steps, cuts) if self._blend.fade else None)
+
+    def _looks(self, frames: Tensor, steps: Tensor, cuts: Tensor) -> Tensor:
+        """How bright frames look, smoothed; but light that comes on counts at once, or its first frames were white."""
+        assert self._blend.fade is not None
+        measured = look(frames)
+        level, upper = self._look.update(measured, steps, cuts).unbind(1)
+        looks = torch.stack([torch.maximum(level, measured[:, 0] * HEADROOM), upper], dim=1)
+        self._lit = self._lit + self._blend.fade.kept(looks).sum()
+        return looks
 
     def _is_due(self, step: float, cut: bool) -> bool:
         """Whether range and matrix are to be measured anew."""

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from exdnet_plugin.exdnet.checkpoint import Weights
 from exdnet_plugin.exdnet.exposures import ExposureConstants
-from exdnet_plugin.exdnet.fade import Blend, mean_levels
+from exdnet_plugin.exdnet.fade import Blend, look
 from exdnet_plugin.exdnet.folded import before_calibration, fold
 from exdnet_plugin.exdnet.inference import Inference, calibration_matrix, exact_inference
 from exdnet_plugin.exdnet.network import ExdNet, apply_matrix, drop_path
@@ -42,21 +42,19 @@ def inference_of(network: ExdNet, constants: ExposureConstants, device: str) -> 
 def whole_matrices(
     network: ExdNet, wholes: Sequence[Whole], constants: ExposureConstants, device: str, blend: Blend
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Each whole picture's calibration matrix, (P, 3, 3), and mean level, (P,); the mean logarithm of squared errors.
+    """Each whole picture's calibration matrix, (P, 3, 3), and look, (P, 2); the mean logarithm of squared errors.
 
     Gradients flow to the global branch alone.
     """
     inference = inference_of(network, constants, device)
-    matrices, levels, errors = [], [], []
+    matrices, looks, errors = [], [], []
     for whole in wholes:
         before = inference.before_calibration(whole.dark[None], whole.range[None]).clone()
         matrix = calibration_matrix(network.global_net, before)
         some, dark, bright = (
             image[:, :, ::WHOLE_STRIDE, ::WHOLE_STRIDE] for image in (before, whole.dark[None], whole.bright[None])
         )
-        level = mean_levels(whole.dark[None])
-        result = blend(dark, apply_matrix(matrix, some), level, whole.range[None])
-        errors.append(F.mse_loss(result, bright))
+        looks.append(look(whole.dark[None]))
+        errors.append(F.mse_loss(blend(dark, apply_matrix(matrix, some), looks[-1]), bright))
         matrices.append(matrix)
-        levels.append(level)
-    return torch.cat(matrices), torch.cat(levels), log_error(torch.stack(errors))
+    return torch.cat(matrices), torch.cat(looks), log_error(torch.stack(errors))

@@ -160,9 +160,9 @@ class Trainer:
             before = self._local(self.network, batch.frames, batch.ranges, constants)
         before = before.float()
         if batch.wholes:
-            matrices, levels, whole = whole_matrices(self.network, batch.wholes, constants, self.device, self._blend)
+            matrices, looks, whole = whole_matrices(self.network, batch.wholes, constants, self.device, self._blend)
             result = apply_matrix(matrices[batch.owner], before)
-            result = self._blend(batch.frames, result, levels[batch.owner], batch.ranges)
+            result = self._blend(batch.frames, result, looks[batch.owner])
         elif remembered and batch.remembered:
             matrices, whole = remembered.matrices(self.network, batch.remembered, self.step)
             result = apply_matrix(matrices[batch.owner], before)

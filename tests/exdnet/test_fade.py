@@ -120,8 +120,8 @@ def test_a_cut_to_a_well_lit_scene_shows_it_at_once() -> None:
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_lighter_frames_take_no_more_of_the_result(one: float, other: float, upper: float) -> None:
-    levels, ranges = torch.tensor(sorted([one, other])), torch.tensor([[0, upper]] * 2)
-    shares, gains = Fade().share(levels, ranges), Fade().gain(levels, ranges)
+    looks = torch.tensor([[level, upper] for level in sorted([one, other])])
+    shares, gains = Fade().share(looks), Fade().gain(looks)
     assert 0 <= shares[0] <= shares[1] <= 1
     assert gains[0] >= gains[1] >= 1
 
