@@ -17,7 +17,7 @@ from torch import Tensor
 WellLit = Literal["keep", "enhance"]
 Ramp = tuple[float, float]
 SIDE = 128  # pixels: what a frame is shrunk to, so that neither noise nor its size changes how bright it looks
-BRIGHTEST = SIDE * SIDE * 3 // 100  # values: from the 99th percentile on
+BRIGHTEST = SIDE * SIDE * 3 * 3 // 1000  # values: three of a thousand are at or above the upper end
 ROWS, GPU_ROWS = 64, 1024  # of a frame at a time: few, so that they stay in a core's cache; many, since launches cost
 _CODE = 1 / 255
 
@@ -39,7 +39,7 @@ class Fade:
     even: Ramp = (0.25, 0.4)  # photos by night, with lamps, are mostly below 0.25, well-lit ones above 0.33
     lit: Ramp = (0.3, 0.45)  # well-lit photos have 0.45 on average, with a quarter of their light 0.23
     bright: Ramp = (0.7, 0.9)  # well-lit photos are mostly above 0.85, with half of their light below 0.74
-    white: float = 0.95  # the upper end of well-lit photos, mostly
+    white: float = 0.98  # the upper end of most well-lit photos, or nearly
     light: float = 0.55  # nine of ten well-lit photos are below 0.6
 
     def __post_init__(self) -> None:
@@ -81,7 +81,7 @@ class Fade:
 
 
 def look(frames: Tensor) -> Tensor:
-    """How bright frames look: mean level and upper end, the 99th percentile, of each, shrunk.
+    """How bright frames look: mean level and upper end, the 99.7th percentile, of each, shrunk.
 
     Args:
         frames: (N, 3, H, W), float, RGB in [0, 1].

@@ -7,7 +7,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +195,7 @@ class Trainer:
             "objective": self._objective.state(),
             "step": self.step,
             "best": self.best,
-            "recipe": asdict(self.recipe),
+            "recipe": self.recipe.facts(),
         }
         content = io.BytesIO()  # written by Python, whose error on a full disk says so
         torch.save(state, content)

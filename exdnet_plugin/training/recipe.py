@@ -13,7 +13,7 @@ from exdnet_plugin.training.losses import LossWeights
 from exdnet_plugin.training.samples import PLAIN, SampleMix
 
 # What a run that goes on cannot change without being another one.
-_LASTING = ("batch", "size", "crops", "seed", "exposures", "mix", "losses", "global_rate", "remembered")
+_LASTING = ("batch", "size", "crops", "seed", "exposures", "mix", "losses", "global_rate", "remembered", "fade")
 PLAIN_WHOLES, PLAIN_RATE = 16, 3.0  # of plain pairs: `remembered` and `global_rate`
 CONSTANTS = {"lol": LOL_CONSTANTS, "rellisur": RELLISUR_CONSTANTS}
 
@@ -56,7 +56,7 @@ class Recipe:
 
     def check_same(self, was: Mapping[str, Any]) -> None:
         """ValueError when a run that goes on was another one; how long it is and what it reports may change."""
-        now = asdict(self)
+        now = self.facts()
         refreshes = ("checkpoint_every",) if self.remembered else ()  # then pictures are remembered anew
         other = [name for name in (*_LASTING, *refreshes) if name in was and was[name] != now[name]]
         if other:
@@ -65,6 +65,10 @@ class Recipe:
                 f"the run that is there was started with {values}; give the same, or another --run, which may start "
                 "from its weights by --from last.safetensors of this one"
             )
+
+    def facts(self) -> dict[str, Any]:
+        """All that it is, the fade that follows from it included."""
+        return asdict(self) | {"fade": asdict(self.fade) if self.fade else None}
 
     @property
     def constants(self) -> ExposureConstants:

@@ -55,7 +55,7 @@ def full_source(
         crops=recipe.crops,
         bursts=_bursts(data, training) if recipe.losses.consistency else None,
     )
-    return source, Validation(LoadedPairs(unseen), recipe.constants, trainer.device, trainer.folder)
+    return source, Validation(LoadedPairs(unseen), recipe.constants, recipe.fade, trainer.device, trainer.folder)
 
 
 def plain_source(trainer: Trainer, training: Sequence[Pair], unseen: Sequence[Pair]) -> tuple[PlainSource, Validate]:
@@ -69,7 +69,7 @@ def plain_source(trainer: Trainer, training: Sequence[Pair], unseen: Sequence[Pa
         recipe.checkpoint_every,
         recipe.seed,
     )
-    return source, Validation(LoadedPairs(unseen), recipe.constants, trainer.device, trainer.folder)
+    return source, Validation(LoadedPairs(unseen), recipe.constants, recipe.fade, trainer.device, trainer.folder)
 
 
 def _bursts(data: DataSet, training: Sequence[Pair]) -> dict[int, list[int]]:

@@ -12,6 +12,7 @@ import torch
 from exdnet_plugin.evaluation.metrics import PictureMetrics, compare, mean_metrics, unit
 from exdnet_plugin.evaluation.thumbnails import evenly
 from exdnet_plugin.exdnet.exposures import ExposureConstants
+from exdnet_plugin.exdnet.fade import Blend, Fade
 from exdnet_plugin.exdnet.network import ExdNet
 from exdnet_plugin.pairs import Picture
 from exdnet_plugin.training.forward import inference_of
@@ -22,16 +23,18 @@ _ROWS, _WIDTH = 6, 400
 
 
 class Validation:
-    """Mean metrics of a network on pictures; with a folder, some of them side by side in its `samples.jpg`."""
+    """Mean metrics on pictures of a network behind its fade; with a folder, some side by side in its `samples.jpg`."""
 
     def __init__(
         self,
         pairs: Sequence[tuple[Picture, Picture]],
         constants: ExposureConstants,
+        fade: Fade | None,
         device: str,
         folder: Path | None = None,
     ) -> None:
         self._pairs, self._constants, self._device, self._folder = pairs, constants, device, folder
+        self._blend = Blend(1.0, "keep", fade)
         self._shown = set(evenly(range(len(pairs)), _ROWS))
 
     @torch.no_grad()
@@ -41,7 +44,8 @@ class Validation:
         rows: list[PictureMetrics] = []
         sheet = []
         for index, (low, high) in enumerate(self._pairs):
-            result = (inference(unit(low).to(self._device)) * 255).round()
+            frame = unit(low).to(self._device)
+            result = (self._blend(frame, inference(frame)) * 255).round()
             rows.append(compare(result / 255, unit(high).to(self._device)))
             if index in self._shown:
                 shown = result[0].permute(1, 2, 0).byte().cpu().numpy()

@@ -1,4 +1,4 @@
-"""The photos that `default` learnt from besides LOL's, and the twenty that it is measured on, as folders of PNG.
+"""The photos that `default` learnt from besides LOL's, and the twenty that it is measured on, as PNG files.
 
 apt-get download gcompris-qt-data mate-backgrounds opencv-doc    # of Debian 12
 for package in *.deb; do dpkg -x $package debian; done
@@ -59,7 +59,7 @@ def training(root: Path) -> Iterator[Image]:
         yield from photos_in(resources / f"{name}.rcc")
     details = list(photos_in(resources / "details.rcc"))
     yield from (details[index] for index in DETAILS)
-    yield from (cv2.imread(str(path)) for path in sorted((root / MATE).glob("*.jpg")))
+    yield from (read(path) for path in sorted((root / MATE).glob("*.jpg")))
 
 
 def photos_in(resources: Path) -> list[Image]:
@@ -75,7 +75,7 @@ def measuring(root: Path) -> Iterator[Image]:
         (package("sklearn") / "datasets" / "images", SKLEARN),
         (root / "usr/share/doc/opencv-doc/examples", OPENCV),
     )
-    yield from (cv2.imread(str(folder / name)) for folder, names in folders for name in names)
+    yield from (read(folder / name) for folder, names in folders for name in names)
 
 
 def package(name: str) -> Path:
@@ -97,14 +97,25 @@ def shrunk(image: Image) -> Image:
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
 
 
-def write(photos: Iterable[Image], folder: Path) -> None:
+def read(path: Path) -> Image:
+    """8-bit BGR, (H, W, 3)."""
+    image = cv2.imread(str(path))
+    if image is None:
+        raise SystemExit(f"{path} is not there, or cannot be read: the packages are other ones than Debian 12's")
+    return image
+
+
+def write(photos: Iterable[Image], folder: Path, count: int) -> None:
     """As lossless files, numbered."""
     folder.mkdir(parents=True, exist_ok=True)
-    for index, photo in enumerate(photos):
+    images = list(photos)
+    if len(images) != count:
+        raise SystemExit(f"{len(images)} photos instead of {count}: the packages are other ones than Debian 12's")
+    for index, photo in enumerate(images):
         cv2.imwrite(str(folder / f"{index:03d}.png"), shrunk(photo))
 
 
 if __name__ == "__main__":
     root, out = Path(sys.argv[1]), Path(sys.argv[2])
-    write(training(root), out / "train")
-    write(measuring(root), out / "test")
+    write(training(root), out / "train", 143)
+    write(measuring(root), out / "test", 20)

@@ -91,6 +91,54 @@ def test_light_that_comes_on_slowly_makes_no_jump(picture: np.ndarray) -> None:
     assert changes["keep"] <= max(changes["enhance"], 3 / 255)
 
 
+def daylight_that_goes(index: int) -> np.ndarray:
+    """A room with a lamp: evenly lit by day, not in the evening."""
+    picture = LIT * (0.75 - 0.006 * index)
+    picture[:8, :20] = 250
+    return picture
+
+
+def highlights_that_rise(index: int) -> np.ndarray:
+    """A dim room with a window that gets lighter, up to white."""
+    picture = LIT * 0.4
+    picture[:8, :8] = 100 + 1.5 * index
+    return picture
+
+
+@pytest.mark.parametrize("picture", [daylight_that_goes, highlights_that_rise])
+def test_highlights_that_come_slowly_make_no_jump(picture: Callable[[int], np.ndarray]) -> None:
+    """Of the room, within four seconds, no more a frame than three codes."""
+    processor = opened()
+    rooms = []
+    for index in range(100):
+        frame = as_frames(picture(index).astype(np.uint8))
+        rooms.append(float(processor.process(frame, torch.tensor([index / 25]))[:, :, :, 48:].mean()))
+    assert max(rooms) - min(rooms) > 0.1
+    assert np.abs(np.diff(rooms)).max() < 3 / 255
+
+
+def test_light_that_is_switched_on_is_not_white_at_first() -> None:
+    processor = opened()
+    for index in range(25):
+        processor.process(as_frames((FULL * 0.3).astype(np.uint8)), torch.tensor([index / 25]))
+    result = processor.process(as_frames(FULL.astype(np.uint8)), torch.tensor([1.0]))
+    assert processor.cuts == 0
+    assert (result > 0.995).float().mean() < 0.2
+
+
+@pytest.mark.parametrize("noise", [2, 6, 12])
+def test_noise_does_not_change_how_bright_a_frame_becomes(noise: float) -> None:
+    clean = np.clip(FULL * 0.4, 0, 255)
+    clean = cv2.resize(clean.astype(np.float32), (640, 426), interpolation=cv2.INTER_CUBIC)
+    noisy = np.clip(clean + np.random.default_rng(0).normal(0, noise, clean.shape), 0, 255)
+    exact, realtime = (
+        enhance_image(np.round(picture).astype(np.uint8), quality=quality).mean()
+        for picture, quality in ((clean, "exact"), (noisy, "realtime"))
+    )
+    assert enhance_image(noisy.astype(np.uint8)).mean() == pytest.approx(exact, abs=4)
+    assert realtime == pytest.approx(exact, abs=4)
+
+
 def test_the_command_says_that_frames_are_well_lit_and_what_brightens_them(
     exdnet: Run, tmp_path: Path, make_clip: MakeClip
 ) -> None:
