@@ -29,6 +29,7 @@ FACTORS = 4, 8, 16, 32  # how many times less light
 LAMP, RADII = 250, (3, 8, 20, 45)
 BAR = 50  # pixels at the top and at the bottom
 Pairs = Sequence[tuple[Picture, Picture]]
+Enhance = Callable[[Picture], Picture]
 
 
 def table(
@@ -41,24 +42,17 @@ def table(
     Raises:
         ValueError: the folder of photos holds none, or one that is unreadable.
     """
-    lit = [(photo, photo) for photo in load_bright(photos)] if photos else []
     data = open_data_set(root)
     held_out = split_by_group(data.pairs, data.groups)[1]
     pairs = [pair.load() for pair in held_out[::every]]
     chain = f"exdnet=weights={weights}"
-
-    def enhance(picture: Picture) -> Picture:
-        result: Picture = enhance_image(picture, chain=chain, device=device)
-        return result
-
+    enhance = _enhancing(chain, device)
     return {
         "weights": weights,
         "sha256": load_weights(weights).sha256,
         "pictures": len(pairs),
-        "well-lit to themselves": well_lit(pairs, enhance),
-        "darkened": {f"1/{factor}": darkened(pairs, enhance, factor) for factor in FACTORS},
-        **({"photos to themselves": well_lit(lit, enhance)} if lit else {}),
-        **({"photos darkened": {f"1/{factor}": darkened(lit, enhance, factor) for factor in FACTORS}} if lit else {}),
+        **_by_light(pairs, enhance),
+        **({"photos": _photos(photos, chain, device)} if photos else {}),
         "lamps of 250, least luma": lamps(pairs, enhance),
         "bars": bars(pairs, enhance),
         "quarter size to full size shrunk dB": quarter(pairs, weights, resolve_device(device)),
@@ -66,7 +60,20 @@ def table(
     }
 
 
-Enhance = Callable[[Picture], Picture]
+def _photos(folder: Path, chain: str, device: str) -> dict[str, Any]:
+    """Well-lit photos, as they are and darkened, with the fade and by the network alone."""
+    lit = [(photo, photo) for photo in load_bright(folder)]
+    alone = _enhancing(f"{chain}:well_lit=enhance", device)
+    return {**_by_light(lit, _enhancing(chain, device)), "by the network alone": _by_light(lit, alone)}
+
+
+def _by_light(pairs: Pairs, enhance: Enhance) -> dict[str, Any]:
+    dark = {f"1/{factor}": darkened(pairs, enhance, factor) for factor in FACTORS}
+    return {"well-lit to themselves": well_lit(pairs, enhance), "darkened": dark}
+
+
+def _enhancing(chain: str, device: str) -> Enhance:
+    return lambda picture: enhance_image(picture, chain=chain, device=device)
 
 
 def well_lit(pairs: Pairs, enhance: Enhance) -> dict[str, float]:
