@@ -102,7 +102,7 @@ def test_two_videos_are_compared_as_they_are(exdnet: Run, clip: Path, make_clip:
         ({}, ["--device", "cpu"], "--device: two videos"),
         (None, [], "does not exist"),
         ("text", [], "not a media file"),
-        ("folder", [], "two folders of pictures or two video files"),
+        ("folder", [], "two folders of pictures, two pictures or two video files"),
     ],
 )
 def test_two_that_do_not_belong_together_are_refused(
