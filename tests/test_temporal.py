@@ -131,11 +131,11 @@ def luma_variation(frames: torch.Tensor) -> float:
 
 
 def test_a_static_noisy_clip_varies_by_what_its_noise_explains() -> None:
-    """Against range and matrix held at their first values, the best that can be; frame by frame, more than twice."""
-    frames = tensor(dark_frames(24, (180, 320), noise=3, peak=20))
+    """Against range and matrix held at their first values, the best that can be; frame by frame, several times more."""
+    frames = tensor(dark_frames(24, (180, 320), noise=3, peak=60))
     times = torch.arange(24) / 24
     smoothed = luma_variation(opened().process(frames, times))
     held = luma_variation(opened(smoothing=1e6).process(frames, times))
     alone = luma_variation(torch.cat([opened().process(frame[None], times[:1]) for frame in frames]))
     assert smoothed <= 1.2 * held
-    assert alone > 2 * held
+    assert alone > 5 * held

@@ -57,7 +57,7 @@ def training(root: Path) -> Iterator[Image]:
     resources = root / "usr/share/gcompris-qt/rcc"
     for name in WHOLE:
         yield from photos_in(resources / f"{name}.rcc")
-    details = list(photos_in(resources / "details.rcc"))
+    details = photos_in(resources / "details.rcc")
     yield from (details[index] for index in DETAILS)
     yield from (read(path) for path in sorted((root / MATE).glob("*.jpg")))
 
