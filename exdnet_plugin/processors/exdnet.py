@@ -107,12 +107,14 @@ class ExdNetProcessor:
         if due and self._small:
             self._kept.state |= {"codes": measured, "matrix": matrix, "age": torch.zeros((), dtype=torch.float64)}
         result = self._inference.calibrate(before, self._matrix.update(matrix, steps, cuts).reshape(-1, 3, 3))
-        return self._blend.over(frames, result, self._looks(frames, steps, cuts) if self._blend.fade else None)
+        return self._blend.over(frames, result, self._looks(frames, steps, cuts, due) if self._blend.fade else None)
 
-    def _looks(self, frames: Tensor, steps: Tensor, cuts: Tensor) -> Tensor:
+    def _looks(self, frames: Tensor, steps: Tensor, cuts: Tensor, due: bool) -> Tensor:
         """How bright frames look, smoothed; but light that comes on counts at once, or its first frames were white."""
         assert self._blend.fade is not None
-        measured = look(frames)
+        measured = look(frames) if due else torch.stack([frames.mean(dim=(1, 2, 3)), self._kept.state["upper"]], dim=1)
+        if due and self._small:
+            self._kept.state["upper"] = measured[:, 1]
         level, upper = self._look.update(measured, steps, cuts).unbind(1)
         looks = torch.stack([torch.maximum(level, measured[:, 0] * HEADROOM), upper], dim=1)
         self._lit = self._lit + self._blend.fade.kept(looks).sum()
