@@ -11,8 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from exdnet_plugin.media.heic import HEIC_SUFFIXES
+from exdnet_plugin.media.photos import PHOTO_SUFFIXES, read_photo
+
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+_TURNED_OTHERWISE = HEIC_SUFFIXES | {".avif"}  # than by EXIF, or not read by OpenCV at all
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,15 @@ class Pair:
 
 
 def read_picture(path: Path) -> Picture:
-    """An 8-bit RGB picture, (H, W, 3) uint8."""
+    """An 8-bit RGB picture, upright, (H, W, 3) uint8; ValueError or MediaError when it is none."""
+    if path.suffix.lower() in _TURNED_OTHERWISE:
+        rgb = read_photo(path).rgb
+        return (np.round(rgb / 257) if rgb.dtype == np.uint16 else rgb).astype(np.uint8)
     data = np.fromfile(path, np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
         raise ValueError(
-            f"{path} is not a picture that can be read; expected one of {', '.join(sorted(PICTURE_SUFFIXES))}"
+            f"{path} is not a picture that can be read; expected one of {', '.join(sorted(PHOTO_SUFFIXES))}"
         )
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
@@ -51,7 +57,7 @@ def find_pairs(low: Path, high: Path) -> list[Pair]:
     if not darks.keys() & brights.keys():
         raise ValueError(
             f"{low} ({len(darks)} pictures) and {high} ({len(brights)}) have no name in common; a pair is two files of "
-            f"one name, with one of {', '.join(sorted(PICTURE_SUFFIXES))}"
+            f"one name, with one of {', '.join(sorted(PHOTO_SUFFIXES))}"
         )
     unpaired = sorted(darks.keys() ^ brights.keys())
     if unpaired:
@@ -67,7 +73,7 @@ def find_pictures(folder: Path) -> list[Path]:
     """The pictures of a folder, sorted; ValueError when it is none."""
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder of pictures")
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

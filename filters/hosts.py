@@ -7,7 +7,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -143,10 +143,12 @@ def _module(name: str, remedy: str) -> Status:
 
 
 def _vapoursynth() -> Status:
-    remedy = f"{_PYTHON} -m pip install vapoursynth"
-    if sys.version_info < (3, 12):  # its wheels for older ones do not load
-        remedy = "python3.12 -m venv ENV && ENV/bin/pip install exdnet-plugin vapoursynth"
-    return _module("vapoursynth", remedy)
+    status = _module("vapoursynth", f"{_PYTHON} -m pip install vapoursynth")
+    if status.usable or sys.version_info >= (3, 12):
+        return status
+    why = "; its wheels load in Python 3.12 and later, and this is {}.{}".format(*sys.version_info)
+    remedy = "python3.12 -m venv ENV && ENV/bin/pip install exdnet-plugin vapoursynth"
+    return replace(status, missing=status.missing + why, remedy=remedy)
 
 
 HOSTS = {

@@ -88,11 +88,11 @@ def _measure(source: Path, other: Path | None, how: dict[str, Any], opened: Exit
 
 
 def _kind(path: Path) -> str:
-    from exdnet_plugin.pairs import PICTURE_SUFFIXES
+    from exdnet_plugin.media.photos import PHOTO_SUFFIXES
 
     if path.is_dir():
         return "folder of pictures"
-    return "picture" if path.suffix.lower() in PICTURE_SUFFIXES else "video"
+    return "picture" if path.suffix.lower() in PHOTO_SUFFIXES else "video"
 
 
 def _refuse(how: dict[str, Any], *names: str, why: str) -> None:

@@ -10,7 +10,8 @@ from exdnet_plugin.chain import make_chain
 from exdnet_plugin.evaluation.exposure import SMALLEST, describe
 from exdnet_plugin.evaluation.metrics import compare, limited, psnr, unit
 from exdnet_plugin.evaluation.results import PAIR_COLUMNS, PICTURE_COLUMNS, Evaluated, rounded
-from exdnet_plugin.pairs import PICTURE_SUFFIXES, Pair, Picture, find_pictures, read_picture
+from exdnet_plugin.media.photos import PHOTO_SUFFIXES
+from exdnet_plugin.pairs import Pair, Picture, find_pictures, read_picture
 from exdnet_plugin.plugins import default_plugins
 
 
@@ -34,9 +35,7 @@ def pictures_of(folder: Path) -> list[Path]:
     """The pictures of a folder that holds some, sorted; ValueError when it holds none."""
     paths = find_pictures(folder)
     if not paths:
-        raise ValueError(
-            f"{folder} holds no pictures; expected files with one of {', '.join(sorted(PICTURE_SUFFIXES))}"
-        )
+        raise ValueError(f"{folder} holds no pictures; expected files with one of {', '.join(sorted(PHOTO_SUFFIXES))}")
     return paths
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ import pytest
 from conftest import dark_frames, scene
 
 from exdnet_plugin.data_sets import open_data_set
+from exdnet_plugin.media.photos import read_photo, write_photo
 from exdnet_plugin.training.runs import split
 
 Run = Callable[..., tuple[int, str, str]]
@@ -90,6 +92,22 @@ def test_single_pictures_have_the_rows_that_they_have_in_their_folders(exdnet: R
             for paths in (folders, [folder / "1.png" for folder in folders])
         )
         assert one == [row for row in whole if row["name"] in ("1", "1.png")]
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("suffix", [".heic", ".avif"])
+def test_photos_of_phones_are_measured_as_their_png(
+    exdnet: Run, pairs: Path, tmp_path: Path, suffix: str, deep: bool
+) -> None:
+    png = pairs / "low" / "1.png"
+    photo = read_photo(png)
+    photo = replace(photo, rgb=photo.rgb.astype(np.uint16) * 257) if deep else photo
+    write_photo(tmp_path / f"phone{suffix}", photo, quality=100)
+    row, other = (
+        json.loads(exdnet("evaluate", path, pairs / "high" / "1.png", "--chain", "null", "--json")[1])["rows"][0]
+        for path in (png, tmp_path / f"phone{suffix}")
+    )
+    assert other["psnr"] == pytest.approx(row["psnr"], abs=0.05)
 
 
 def test_a_pair_of_two_sizes_is_refused(exdnet: Run, pairs: Path) -> None:
