@@ -14,6 +14,7 @@ import av
 import torch
 from torch import Tensor
 
+from exdnet_plugin.allocator import keep_memory
 from exdnet_plugin.api import enhance_video, open_filter
 from exdnet_plugin.demo.clip import make_dark_clip
 from exdnet_plugin.media.encoding import EncodingOptions, choose_encoding
@@ -106,6 +107,7 @@ def _encode_alone(source: VideoSource, out: Path, frames: list[av.VideoFrame]) -
 
 def memory(frames: int) -> dict[str, Any]:
     """Resident memory after 200 frames and at the end of a long file of small frames."""
+    keep_memory()
     seen: dict[int, float] = {}
 
     def look(done: int, _: int | None) -> None:

@@ -16,7 +16,12 @@ How = dict[str, Any]
 @click.command(short_help="Measure speed, memory and flicker on this machine.")
 @click.argument("cases", nargs=-1, type=click.Choice(CASES), metavar="[CASE]...")
 @click.option(
-    "--size", "sizes", multiple=True, default=("480p", "1080p"), show_default=True, help="480p, 720p, 1080p, 4K, 8K."
+    "--size",
+    "sizes",
+    multiple=True,
+    default=("480p", "1080p"),
+    show_default=True,
+    help="480p, 720p, 1080p, 4K; 8K, without the plain form.",
 )
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
 @click.option("--runs", type=click.IntRange(1), default=3, show_default=True, help="Timed runs of each network case.")
@@ -71,16 +76,17 @@ def _pipeline(_: tuple[str, ...], device: str, __: How) -> list[dict[str, Any]]:
     light = "kornia=op=enhance.adjust_gamma:gamma=0.5"
     return [
         overlap((640, 360), 20, device, "exdnet", "exdnet"),
-        overlap((1280, 720), 20, device, [Waiting()], f"a processor that waits {WAIT} s a frame, as for a GPU"),
+        overlap((1280, 720), 40, device, [Waiting()], f"a processor that waits {WAIT} s a frame, as for a GPU"),
         overlap((1280, 720), 3, device, light, f"{light} (each stage alone takes every core)"),
     ]
 
 
 def _memory(_: tuple[str, ...], __: str, ___: How) -> dict[str, Any]:
+    from exdnet_plugin.benchmarks.machine import alone
     from exdnet_plugin.benchmarks.network import peak_memory
     from exdnet_plugin.benchmarks.pipeline import memory
 
-    return {"long file": memory(2000), "one frame": [peak_memory(size) for size in ("1080p", "4K", "8K")]}
+    return {"long file": alone(memory, 2000), "one frame": [peak_memory(size) for size in ("1080p", "4K", "8K")]}
 
 
 def _flicker(_: tuple[str, ...], __: str, how: How) -> dict[str, Any]:
