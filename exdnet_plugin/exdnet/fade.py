@@ -14,11 +14,11 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from exdnet_plugin.exdnet.look import look
+from exdnet_plugin.exdnet.memory import some_rows
+
 WellLit = Literal["keep", "enhance"]
 Ramp = tuple[float, float]
-SIDE = 128  # pixels: what a frame is shrunk to, so that neither noise nor its size changes how bright it looks
-BRIGHTEST = SIDE * SIDE * 3 * 3 // 1000  # values: three of a thousand are at or above the upper end
-ROWS, GPU_ROWS = 64, 1024  # of a frame at a time: few, so that they stay in a core's cache; many, since launches cost
 _CODE = 1 / 255
 
 
@@ -80,28 +80,6 @@ class Fade:
         return self.share(looks) * self.well_lit(looks) > 0.5
 
 
-def look(frames: Tensor) -> Tensor:
-    """How bright frames look: mean level and upper end, the 99.7th percentile, of each, shrunk.
-
-    Args:
-        frames: (N, 3, H, W), float, RGB in [0, 1].
-
-    Returns:
-        (N, 2), float32.
-    """
-    rows, columns = (_shrinking(side, frames) for side in frames.shape[2:])
-    small = (rows @ frames @ columns.T).float().flatten(1)
-    return torch.stack([small.mean(dim=1), small.topk(BRIGHTEST, dim=1).values[:, -1]], dim=1)
-
-
-def _shrinking(side: int, like: Tensor) -> Tensor:
-    """What averages so many pixels to `SIDE`, each by its area: (SIDE, side). A product, which all formats export."""
-    ends = torch.arange(SIDE + 1, device=like.device) * side / SIDE
-    pixels = torch.arange(side, device=like.device)
-    covered = torch.minimum(ends[1:, None], pixels + 1) - torch.maximum(ends[:-1, None], pixels)
-    return (covered.clamp(min=0.0) * SIDE / side).to(like.dtype)
-
-
 def _parts(looks: Tensor) -> tuple[Tensor, Tensor]:
     level, upper = looks.clamp(min=_CODE).unbind(1)
     return level, upper
@@ -143,8 +121,8 @@ class Blend:
 
     def over(self, frames: Tensor, results: Tensor, looks: Tensor | None = None) -> Tensor:
         """The same, without a gradient, written over the results some rows at a time, so that little more is held."""
-        shares, rows = self._shares(frames, looks), ROWS if frames.device.type == "cpu" else GPU_ROWS
-        for some, made in zip(frames.split(rows, dim=2), results.split(rows, dim=2), strict=True):
+        shares = self._shares(frames, looks)
+        for some, made in some_rows(frames, results):
             self._mix(some, made, shares, out=made)
         return results
 

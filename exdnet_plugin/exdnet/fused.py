@@ -94,12 +94,18 @@ def _padded(side: int, tile: int) -> int:
     return -(-(side + 2 * HALO) // tile) * tile
 
 
-def calibrate(before: Tensor, matrix: Tensor) -> Tensor:
-    """`M · rgb` clamped to [1e-8, 1], written over (N, 3, H, W) contiguous float32; matrix: (N, 3, 3)."""
+def calibrate(before: Tensor, matrix: Tensor, bends: Tensor | None = None) -> Tensor:
+    """`M · rgb` clamped to [1e-8, 1], written over (N, 3, H, W) contiguous float32.
+
+    Args:
+        matrix: (N, 3, 3).
+        bends: how much each frame's shoulder bends, (N,); none by default. See :mod:`exdnet_plugin.exdnet.highlights`.
+    """
+    by = before.new_zeros(len(before)) if bends is None else bends.float().contiguous()
     pixels = before.shape[2] * before.shape[3]
     grid = triton.cdiv(pixels, _CALIBRATED_AT_ONCE), before.shape[0]
     with torch.cuda.device_of(before):
-        kernels.calibrate[grid](before, matrix.float().contiguous(), pixels, SIZE=_CALIBRATED_AT_ONCE)
+        kernels.calibrate[grid](before, matrix.float().contiguous(), by, pixels, SIZE=_CALIBRATED_AT_ONCE)
     return before
 
 

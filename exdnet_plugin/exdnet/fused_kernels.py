@@ -18,10 +18,11 @@ from typing import Any
 import triton
 import triton.language as tl
 
-from exdnet_plugin.exdnet import network
+from exdnet_plugin.exdnet import highlights, network
 
 HALO = tl.constexpr(network.HALO)
 OUTPUT_MIN = tl.constexpr(network.OUTPUT_MIN)
+KNEE = tl.constexpr(highlights.KNEE)
 # Rows, columns, warps. An interpreter has nothing to time, and takes as long for a small tile as for a large one.
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 TILES = ((16, 16, 4),) if INTERPRETED else ((4, 32, 4), (8, 16, 4), (4, 16, 2), (8, 32, 8))
@@ -249,16 +250,21 @@ def end(
 
 
 @triton.jit
-def calibrate(before, matrix, pixels, SIZE: tl.constexpr):
-    """(N, 3, pixels) float32 becomes `M · rgb`, clamped, where it is; matrix: (N, 3, 3) float32."""
+def calibrate(before, matrix, bends, pixels, SIZE: tl.constexpr):
+    """(N, 3, pixels) float32 becomes `M · rgb`, its shoulder bent, clamped, where it is.
+
+    matrix: (N, 3, 3), bends: (N,), float32.
+    """
     image = tl.program_id(1).to(tl.int64)
     pixel = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
     inside = pixel < pixels
     rgb = before + image * 3 * pixels + pixel
-    by = matrix + image * 9
+    by, bend = matrix + image * 9, tl.load(bends + image)
     red = tl.load(rgb, mask=inside)
     green = tl.load(rgb + pixels, mask=inside)
     blue = tl.load(rgb + 2 * pixels, mask=inside)
     for to in tl.static_range(3):
         value = red * tl.load(by + to * 3) + green * tl.load(by + to * 3 + 1) + blue * tl.load(by + to * 3 + 2)
+        over = tl.maximum(value - KNEE, 0.0)
+        value = value - bend * over * over / (1.0 + bend * over)
         tl.store(rgb + to * pixels, tl.minimum(tl.maximum(value, OUTPUT_MIN), 1.0), mask=inside)

@@ -19,14 +19,14 @@ from exdnet_plugin.exdnet.engines import Engine, LocalPart, choose_engine, defau
 from exdnet_plugin.exdnet.exposures import LOL_CONSTANTS, ExposureConstants, exposure_range
 from exdnet_plugin.exdnet.folded import FoldedExdNet, fold
 from exdnet_plugin.exdnet.graphs import CudaGraphs, Recorded
-from exdnet_plugin.exdnet.memory import Sparing
-from exdnet_plugin.exdnet.network import HALO, OUTPUT_MIN, ExdNet, GlobalNet
+from exdnet_plugin.exdnet.highlights import bend_into
+from exdnet_plugin.exdnet.memory import Sparing, some_rows
+from exdnet_plugin.exdnet.network import HALO, OUTPUT_MIN, ExdNet, GlobalNet, apply_matrix
 
 SIZE_MIN = 8  # the global branch shrinks a frame eightfold; smaller ones are continued at their edges
 NATIVE_TILE = 540, 640  # at most so high and wide: rows stream, so that a dozen of them stay near the cache
 CPU_TILE = 256  # pixels a side: a tile and its halo stay near the cache, and the halo costs a fifth
 SPARING_TILE = 512  # the same where a GPU's memory does not suffice for a frame
-ROWS = 256  # rows that the matrix is applied to at once, so that no second whole frame of temporaries is needed
 
 
 class Inference:
@@ -156,14 +156,19 @@ class Inference:
         return calibration_matrix(self._global, before)
 
     @torch.inference_mode()
-    def calibrate(self, before: Tensor, matrix: Tensor) -> Tensor:
-        """The result, `M · rgb` clamped to [1e-8, 1], written over `before`."""
+    def calibrate(self, before: Tensor, matrix: Tensor, bends: Tensor | None = None) -> Tensor:
+        """The result, `M · rgb` clamped to [1e-8, 1], written over `before`. With `bends`, (N,), it has a shoulder."""
         if self.engine == "triton" and before.is_contiguous() and before.dtype == torch.float32:
             from exdnet_plugin.exdnet.fused import calibrate  # here, since triton need not be installed
 
-            return calibrate(before, matrix)
-        for rows in before.split(ROWS, dim=2):
-            rows.copy_(torch.einsum("nij,njhw->nihw", matrix, rows).clamp_(OUTPUT_MIN, 1))
+            return calibrate(before, matrix, bends)
+        for (rows,) in some_rows(before):
+            made = apply_matrix(matrix, rows)
+            if bends is None:
+                rows.copy_(made)
+            else:
+                bend_into(rows, made, bends)
+            rows.clamp_(OUTPUT_MIN, 1)
         return before
 
     def release(self) -> None:

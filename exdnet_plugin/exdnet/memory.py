@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 import torch
+from torch import Tensor
 
 from exdnet_plugin.errors import ExdnetError
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
+ROWS, GPU_ROWS = 64, 1024  # of a frame at a time: few, so that they stay in a core's cache; many, since launches cost
 _REMEDY = "no way of computing the frame needs less memory: take --quality realtime, a smaller frame, or --device cpu"
+
+
+def some_rows(*frames: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """The same rows of each (N, C, H, W), some at a time, so that what is computed of them needs little memory."""
+    rows = ROWS if frames[0].device.type == "cpu" else GPU_ROWS
+    return zip(*(one.split(rows, dim=2) for one in frames), strict=True)
 
 
 class Sparing(Generic[Result]):

@@ -14,6 +14,7 @@ from exdnet_plugin.exdnet.engines import local_part
 from exdnet_plugin.exdnet.exposures import exposure_range
 from exdnet_plugin.exdnet.fade import Blend, WellLit
 from exdnet_plugin.exdnet.folded import FoldedExdNet, before_calibration, fold
+from exdnet_plugin.exdnet.highlights import Highlights, bends, bent, keeps
 from exdnet_plugin.exdnet.inference import CPU_TILE, Inference, calibration_matrix
 from exdnet_plugin.exdnet.network import OUTPUT_MIN, GlobalNet, apply_matrix
 
@@ -28,15 +29,23 @@ class ExdNetModule(nn.Module):
         weights: a name that ships with the package, or a .safetensors or .pth file.
         strength: 0 leaves the frame, 1 is the network's result, between is a blend.
         well_lit: `keep`, evenly lit frames as the weights' fade says, or `enhance`, them as others.
+        highlights: `keep` their drawing by a shoulder, where the weights have a fade, or `clip` them, as published.
 
     Raises:
-        ValueError: strength is out of range, or well_lit is neither.
+        ValueError: strength is out of range, or well_lit or highlights is neither.
         CheckpointError: the weights are not of this network.
     """
 
-    def __init__(self, weights: str = DEFAULT, strength: float = 1.0, well_lit: WellLit = "keep") -> None:
+    def __init__(
+        self,
+        weights: str = DEFAULT,
+        strength: float = 1.0,
+        well_lit: WellLit = "keep",
+        highlights: Highlights = "keep",
+    ) -> None:
         super().__init__()
         loaded = load_weights(weights)
+        self._keeps_highlights = keeps(highlights, loaded.fade)
         self._blend = Blend(strength, well_lit, loaded.fade)
         network = loaded.network().requires_grad_(False)
         self.global_net = network.global_net.eval()
@@ -78,7 +87,7 @@ class ExdNetModule(nn.Module):
         if torch.compiler.is_compiling():
             result = self._in_one_graph(inside, traceable_exposure_range(frames))
         elif self._can_be_tiled(inside):
-            tiles = _Tiles(self._folded(), self.global_net, inside.device)
+            tiles = _Tiles(self._folded(), self.global_net, inside.device, self._keeps_highlights)
             # A copy, because what inference mode returns cannot take part in the training of what comes behind.
             result = tiles.enhance(inside, exposure_range(frames)).clone()
         else:
@@ -95,14 +104,19 @@ class ExdNetModule(nn.Module):
     def _in_one_graph(self, frames: Tensor, range_: Tensor) -> Tensor:
         """Differentiable and traceable, and for a CPU slow: there are no tiles."""
         before = before_calibration(self._folded(), frames, range_)
-        return apply_matrix(calibration_matrix(self.global_net, before), before).clamp(OUTPUT_MIN, 1.0)
+        matrix = calibration_matrix(self.global_net, before)
+        result = apply_matrix(matrix, before)
+        if self._keeps_highlights:
+            result = bent(result, bends(before.detach(), matrix.detach()))
+        return result.clamp(OUTPUT_MIN, 1.0)
 
 
 class _Tiles(Inference):
     """The inference form over tensors that somebody else holds; on a CPU in tiles, which is faster."""
 
-    def __init__(self, net: FoldedExdNet, global_net: GlobalNet, device: torch.device) -> None:
+    def __init__(self, net: FoldedExdNet, global_net: GlobalNet, device: torch.device, keeps_highlights: bool) -> None:
         self.engine = "torch"
+        self._keeps_highlights = keeps_highlights
         self._local = local_part(net, self.engine)
         self._global = global_net
         self._tile = CPU_TILE if device.type == "cpu" else None
@@ -111,7 +125,8 @@ class _Tiles(Inference):
     def enhance(self, frames: Tensor, range_: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1] and their (N, 2) exposure ranges to the same shape."""
         before = self.before_calibration(frames, range_)
-        return self.calibrate(before, self.matrix(before))
+        matrix = self.matrix(before)
+        return self.calibrate(before, matrix, bends(before, matrix) if self._keeps_highlights else None)
 
 
 def _map_tensors(part: Any, function: Callable[[str, Tensor], Tensor], name: str = "") -> Any:

@@ -59,9 +59,9 @@ class Spread:
             for inference, part, ranges in zip(self._each, self._parts(frames), self._parts(range_), strict=False)
         ]
 
-    def calibrate(self, before: Tensor, matrix: Tensor) -> Tensor:
+    def calibrate(self, before: Tensor, matrix: Tensor, bends: Tensor | None = None) -> Tensor:
         """See :meth:`Inference.calibrate`: a pass over the pixels, which costs less than sending them anywhere."""
-        return self._first.calibrate(before, matrix)
+        return self._first.calibrate(before, matrix, bends)
 
     def release(self) -> None:
         """See :meth:`Inference.release`."""

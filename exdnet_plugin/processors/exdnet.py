@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -10,13 +11,15 @@ from torch import Tensor
 from exdnet_plugin.exdnet.checkpoint import DEFAULT, SMALL, load_weights
 from exdnet_plugin.exdnet.engines import Engine
 from exdnet_plugin.exdnet.exposures import exposure_codes
-from exdnet_plugin.exdnet.fade import Blend, WellLit, look
+from exdnet_plugin.exdnet.fade import Blend, WellLit
+from exdnet_plugin.exdnet.highlights import Highlights, bends, keeps
+from exdnet_plugin.exdnet.look import look
 from exdnet_plugin.exdnet.spread import spread_inference
 from exdnet_plugin.stream_info import StreamInfo
 from exdnet_plugin.temporal import Clock, CutDetector, HeldCodes, Smoother, Temporal
 
 SMOOTHING = 0.5
-MEASURED_EVERY = 0.1  # seconds: on small frames, range and matrix are a fifth of the time, and are smoothed over more
+MEASURED_EVERY = 0.1  # seconds: on small frames, what is smoothed over more is a fifth of the time
 HEADROOM = 0.85  # of a frame's own mean level: what the smoothed one is at least
 Precision = Literal["auto", "float16", "float32"]
 _DTYPES: dict[str, torch.dtype | None] = {"auto": None, "float16": torch.float16, "float32": torch.float32}
@@ -34,10 +37,12 @@ class ExdNetProcessor:
             `auto`, the fastest that there is.
         well_lit: `keep`, evenly lit frames are brightened by a factor or, where they are well lit, stay what they are,
             as the weights say; `enhance`, they get the network's result as others, for back-lit scenes, say.
+        highlights: `keep`, what becomes whiter than white keeps its drawing by a shoulder, where the weights have a
+            fade, or `clip`, as published.
         precision: `float16`, `float32`, or `auto`: float16 on a GPU, where it is 70 dB from float32, else float32.
 
     Raises:
-        ValueError: strength or smoothing is out of range, or there is no such precision or well_lit.
+        ValueError: strength or smoothing is out of range, or there is no such precision, well_lit or highlights.
         CheckpointError: the weights are not of this network.
     """
 
@@ -49,17 +54,19 @@ class ExdNetProcessor:
         engine: Engine = "auto",
         precision: Precision = "auto",
         well_lit: WellLit = "keep",
+        highlights: Highlights = "keep",
     ) -> None:
         if precision not in _DTYPES:
             raise ValueError(f"precision {precision!r} is not there; there are {', '.join(_DTYPES)}")
         self._name, self._weights, self._engine = weights, load_weights(weights), engine
+        self._keeps_highlights = keeps(highlights, self._weights.fade)
         self._blend, self._smooths = Blend(strength, well_lit, self._weights.fade), smoothing > 0
-        self._range, self._matrix, self._look = (Smoother(smoothing) for _ in range(3))
+        self._range, self._calibration, self._look = (Smoother(smoothing) for _ in range(3))
         self._held, self._detector, self._clock = HeldCodes(), CutDetector(), Clock()
         self._kept, self._small = Temporal(), False
         self._temporal = {
             "range": self._range,
-            "matrix": self._matrix,
+            "calibration": self._calibration,
             "look": self._look,
             "held": self._held,
             "cut": self._detector,
@@ -96,36 +103,47 @@ class ExdNetProcessor:
         steps, cuts = self._clock.update(times), self._detector.update(frames)
         self._cuts = self._cuts + cuts.sum()
         due = not self._small or self._is_due(float(steps[0]), bool(cuts[0]))
-        measured = exposure_codes(frames) if due else self._kept.state["codes"]
-        codes = self._held.update(measured, cuts)
-        range_ = self._range.update(codes / 255, steps, cuts)
-        if due:
-            before, measured_matrix = self._inference.measure(frames, range_)
-            matrix = measured_matrix.flatten(1)
-        else:
-            before, matrix = self._inference.before_calibration(frames, range_), self._kept.state["matrix"]
-        if due and self._small:
-            self._kept.state |= {"codes": measured, "matrix": matrix, "age": torch.zeros((), dtype=torch.float64)}
-        result = self._inference.calibrate(before, self._matrix.update(matrix, steps, cuts).reshape(-1, 3, 3))
+        codes = self._held.update(self._measured("codes", due, lambda: exposure_codes(frames)), cuts)
+        result = self._enhanced(frames, self._range.update(codes / 255, steps, cuts), steps, cuts, due)
         return self._blend.over(frames, result, self._looks(frames, steps, cuts, due) if self._blend.fade else None)
+
+    def _enhanced(self, frames: Tensor, range_: Tensor, steps: Tensor, cuts: Tensor, due: bool) -> Tensor:
+        """The network's result, by its calibration as it is smoothed: the matrix, and how the shoulder bends."""
+        if due:
+            before, matrix = self._inference.measure(frames, range_)
+        else:
+            before = self._inference.before_calibration(frames, range_)
+        calibration = self._measured(
+            "calibration", due, lambda: torch.cat([matrix.flatten(1), bends(before, matrix)[:, None]], dim=1)
+        )
+        smoothed = self._calibration.update(calibration, steps, cuts)
+        bend = smoothed[:, -1] if self._keeps_highlights else None
+        return self._inference.calibrate(before, smoothed[:, :-1].reshape(-1, 3, 3), bend)
 
     def _looks(self, frames: Tensor, steps: Tensor, cuts: Tensor, due: bool) -> Tensor:
         """How bright frames look, smoothed; but light that comes on counts at once, or its first frames were white."""
         assert self._blend.fade is not None
-        measured = look(frames) if due else torch.stack([frames.mean(dim=(1, 2, 3)), self._kept.state["upper"]], dim=1)
-        if due and self._small:
-            self._kept.state["upper"] = measured[:, 1]
-        level, upper = self._look.update(measured, steps, cuts).unbind(1)
-        looks = torch.stack([torch.maximum(level, measured[:, 0] * HEADROOM), upper], dim=1)
+        levels, measured = frames.mean(dim=(1, 2, 3)), self._measured("look", due, lambda: look(frames))
+        level, upper = self._look.update(torch.stack([levels, measured[:, 1]], dim=1), steps, cuts).unbind(1)
+        looks = torch.stack([torch.maximum(level, levels * HEADROOM), upper], dim=1)
         self._lit = self._lit + self._blend.fade.kept(looks).sum()
         return looks
 
+    def _measured(self, name: str, due: bool, measure: Callable[[], Tensor]) -> Tensor:
+        """What is measured of frames that are due; of others, what was last."""
+        if not due:
+            return self._kept.state[name]
+        measured = measure()
+        if self._small:
+            self._kept.state[name] = measured
+        return measured
+
     def _is_due(self, step: float, cut: bool) -> bool:
-        """Whether range and matrix are to be measured anew."""
-        if cut or not self._kept.state:
-            return True
-        self._kept.state["age"] = self._kept.state["age"] + step
-        return float(self._kept.state["age"]) >= MEASURED_EVERY - 1e-6
+        """Whether all that is smoothed is to be measured anew."""
+        age = self._kept.state.get("age", torch.tensor(torch.inf, dtype=torch.float64)) + step
+        due = cut or float(age) >= MEASURED_EVERY - 1e-6
+        self._kept.state["age"] = torch.zeros_like(age) if due else age
+        return due
 
     def reset(self) -> None:
         for temporal in self._temporal.values():

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from exdnet_plugin.exdnet.checkpoint import Weights
 from exdnet_plugin.exdnet.exposures import ExposureConstants
-from exdnet_plugin.exdnet.fade import Blend, look
+from exdnet_plugin.exdnet.fade import Blend
 from exdnet_plugin.exdnet.folded import before_calibration, fold
 from exdnet_plugin.exdnet.inference import Inference, calibration_matrix, exact_inference
+from exdnet_plugin.exdnet.look import look
 from exdnet_plugin.exdnet.network import ExdNet, apply_matrix, drop_path
 from exdnet_plugin.training.losses import log_error
 from exdnet_plugin.training.samples import Whole

@@ -22,6 +22,7 @@ from torch import Tensor
 from exdnet_plugin.exdnet.checkpoint import load_weights
 from exdnet_plugin.exdnet.exposures import exposure_range
 from exdnet_plugin.exdnet.folded import FoldedExdNet, before_calibration, fold
+from exdnet_plugin.exdnet.highlights import bent
 from exdnet_plugin.exdnet.network import HALO
 
 ought_to_be_here = os.environ.get("CI") and sys.platform == "linux" and platform.machine() == "x86_64"
@@ -96,13 +97,16 @@ def test_a_batch_of_frames_with_other_ranges_is_those_frames(shared: Path, devic
 
 
 @device
-def test_calibration_is_the_matrix_clamped(device: str) -> None:
+def test_calibration_is_the_matrix_with_a_shoulder_or_without_clamped(device: str) -> None:
     from exdnet_plugin.exdnet.fused import calibrate
 
     generator = torch.Generator().manual_seed(0)
     before, matrix = torch.randn(2, 3, 37, 31, generator=generator), torch.randn(2, 3, 3, generator=generator)
-    expected = torch.einsum("nij,njhw->nihw", matrix, before).clamp(1e-8, 1)
-    assert torch.allclose(calibrate(before.to(device), matrix.to(device)).cpu(), expected, atol=1e-6)
+    made, by = torch.einsum("nij,njhw->nihw", matrix, before), torch.tensor([0.0, 1.3])
+    found = calibrate(before.clone().to(device), matrix.to(device)).cpu()
+    assert torch.allclose(found, made.clamp(1e-8, 1), atol=1e-6)
+    with_shoulders = calibrate(before.to(device), matrix.to(device), by.to(device)).cpu()
+    assert torch.allclose(with_shoulders, bent(made, by).clamp(1e-8, 1), atol=1e-6)
 
 
 @device
@@ -116,7 +120,7 @@ def test_what_engine_auto_tries_agrees(device: str) -> None:
 
 POINTERS = {"packed": "*fp16", "weight": "*fp16", "first": "*fp16", "x": "*fp16", "kept": "*fp16", "mixable": "*fp16"}
 POINTERS |= {f"{name}_w": "*fp16" for name in ("into", "out", "up", "down")} | {"position_w": "*fp32", "mix_w": "*fp32"}
-POINTERS |= dict.fromkeys(("frames", "ranges", "bias", "before", "matrix", "scale", "shift"), "*fp32")
+POINTERS |= dict.fromkeys(("frames", "ranges", "bias", "before", "matrix", "bends", "scale", "shift"), "*fp32")
 POINTERS |= {f"{name}_b": "*fp32" for name in ("position", "into", "mix", "out", "up", "down")}
 
 

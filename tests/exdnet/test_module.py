@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -15,10 +16,12 @@ from exdnet_plugin.exdnet.exposures import exposure_range
 from exdnet_plugin.exdnet.inference import Inference
 from exdnet_plugin.exdnet.module import traceable_exposure_range
 
+PUBLISHED: dict[str, Any] = {"well_lit": "enhance", "highlights": "clip"}
+
 
 @pytest.fixture(scope="module")
 def module() -> ExdNetModule:
-    return ExdNetModule(well_lit="enhance")
+    return ExdNetModule(**PUBLISHED)
 
 
 def dark(*shape: int, seed: int = 0) -> Tensor:
@@ -56,7 +59,7 @@ def test_it_takes_its_place_in_the_training_of_what_stands_before_and_behind(mod
 
 
 def test_its_state_is_that_of_its_weights() -> None:
-    module = ExdNetModule("default", well_lit="enhance")
+    module = ExdNetModule("default", **PUBLISHED)
     module.load_state_dict(ExdNetModule("small").state_dict())
     frames = dark(1, 3, 40, 48)
     assert (module(frames) - published(frames, "small")).abs().max() < 1e-4
@@ -64,7 +67,7 @@ def test_its_state_is_that_of_its_weights() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
 def test_it_computes_in_its_own_dtype_and_gives_that_of_the_frames(dtype: torch.dtype) -> None:
-    module, frames = ExdNetModule(well_lit="enhance").to(dtype), dark(1, 3, 32, 40)
+    module, frames = ExdNetModule(**PUBLISHED).to(dtype), dark(1, 3, 32, 40)
     assert module(frames).dtype == torch.float32
     assert module(frames.to(dtype)).dtype == dtype
     assert (module(frames) - published(frames)).abs().max() < 1 / 255
@@ -73,7 +76,7 @@ def test_it_computes_in_its_own_dtype_and_gives_that_of_the_frames(dtype: torch.
 def test_strength_blends() -> None:
     frames = dark(1, 3, 32, 40)
     assert torch.equal(ExdNetModule(strength=0)(frames), frames)
-    half = ExdNetModule(strength=0.5, well_lit="enhance")(frames)
+    half = ExdNetModule(strength=0.5, **PUBLISHED)(frames)
     assert torch.allclose(half, (frames + published(frames)) / 2, atol=1e-4)
 
 

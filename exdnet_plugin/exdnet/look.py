@@ -1,0 +1,41 @@
+"""How bright a frame looks: mean level and upper end, told from it shrunk, so that noise does not change them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+SIDE = 128  # pixels: what a frame is shrunk to, so that its size does not change how bright it looks, either
+BRIGHTEST = 0.003  # of the values are at or above the upper end
+
+
+def look(frames: Tensor) -> Tensor:
+    """Mean level and upper end, the 99.7th percentile, of each frame, shrunk.
+
+    Args:
+        frames: (N, 3, H, W), float, RGB in [0, 1].
+
+    Returns:
+        (N, 2), float32.
+    """
+    small = shrunk(frames).float()
+    return torch.stack([small.mean(dim=(1, 2, 3)), upper_end(small)], dim=1)
+
+
+def shrunk(frames: Tensor) -> Tensor:
+    """(N, 3, H, W) float to (N, 3, 128, 128): means of cells."""
+    rows, columns = (_shrinking(side, frames) for side in frames.shape[2:])
+    return rows @ frames @ columns.T
+
+
+def upper_end(small: Tensor, brightest: float = BRIGHTEST) -> Tensor:
+    """What so large a part of (N, 3, 128, 128) values is at or above: (N,)."""
+    return small.flatten(1).topk(int(brightest * SIDE * SIDE * 3), dim=1).values[:, -1]
+
+
+def _shrinking(side: int, like: Tensor) -> Tensor:
+    """What averages so many pixels to `SIDE`, each by its area: (SIDE, side). A product, which all formats export."""
+    ends = torch.arange(SIDE + 1, device=like.device) * side / SIDE
+    pixels = torch.arange(side, device=like.device)
+    covered = torch.minimum(ends[1:, None], pixels + 1) - torch.maximum(ends[:-1, None], pixels)
+    return (covered.clamp(min=0.0) * SIDE / side).to(like.dtype)
