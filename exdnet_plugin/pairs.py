@@ -15,7 +15,7 @@ from exdnet_plugin.media.heic import HEIC_SUFFIXES
 from exdnet_plugin.media.photos import PHOTO_SUFFIXES, read_photo
 
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB
-_TURNED_OTHERWISE = HEIC_SUFFIXES | {".avif"}  # than by EXIF, or not read by OpenCV at all
+_BY_READ_PHOTO = HEIC_SUFFIXES | {".avif"}  # OpenCV turns the others by their EXIF, and reads them faster
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Pair:
     high: Path
 
     def load(self) -> tuple[Picture, Picture]:
-        """Both pictures as (H, W, 3) uint8 RGB; ValueError when one is unreadable or the sizes differ."""
+        """Both pictures as (H, W, 3) uint8 RGB; ValueError or MediaError when one is unreadable or the sizes differ."""
         low, high = read_picture(self.low), read_picture(self.high)
         if low.shape != high.shape:
             raise ValueError(
@@ -39,7 +39,7 @@ class Pair:
 
 def read_picture(path: Path) -> Picture:
     """An 8-bit RGB picture, upright, (H, W, 3) uint8; ValueError or MediaError when it is none."""
-    if path.suffix.lower() in _TURNED_OTHERWISE:
+    if path.suffix.lower() in _BY_READ_PHOTO:
         rgb = read_photo(path).rgb
         return (np.round(rgb / 257) if rgb.dtype == np.uint16 else rgb).astype(np.uint8)
     data = np.fromfile(path, np.uint8)

@@ -64,6 +64,15 @@ def test_a_file_gives_what_pytorch_gives_at_any_size_and_content(exported: Expor
         assert abs(run(frames) - ExdNetModule()(frames).numpy()).max() < 1e-4, shape
 
 
+def test_what_is_compared_before_a_file_is_kept_has_a_fade_and_a_shoulder() -> None:
+    dark, even, lit, lamp = frames_of_all_kinds(torch.rand(1, 3, 64, 112, generator=torch.Generator().manual_seed(0)))
+    module, other = ExdNetModule(), ExdNetModule(well_lit="enhance")
+    assert torch.equal(module(dark), other(dark))
+    assert (module(even) - other(even)).abs().mean() > 0.02
+    assert torch.allclose(module(lit), lit)
+    assert (module(lamp) - ExdNetModule(highlights="clip")(lamp)).abs().max() > 0.02
+
+
 @pytest.mark.slow
 def test_a_file_says_whose_weights_it_holds(exported: Exported) -> None:
     _, facts = opened(exported.path)

@@ -72,12 +72,13 @@ def _processor() -> str:
 
 def alone(function: Callable[..., T], *arguments: Any) -> T:
     """What a function gives in a process of its own. ExdnetError when the system ends it."""
+    what = " ".join(str(one) for one in (function.__name__.strip("_"), *arguments))
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
         try:
             return fresh.submit(function, *arguments).result()
         except BrokenProcessPool:
             raise ExdnetError(
-                f"the process that measured {arguments[0]} was ended by the system, most likely for its memory; "
+                f"the process that measured {what} was ended by the system, most likely for its memory; "
                 "measure a smaller --size"
             ) from None
 

@@ -85,8 +85,8 @@ def _stages_alone(clip: Path, out: Path, device: str, chain: str | Sequence[Fram
         decode = time.perf_counter() - start
         with open_filter(source.info, chain=chain, device=device) as opened:
             start = time.perf_counter()
-            planes = list(opened.run((frame_planes(frame), float(frame.time or 0)) for frame in frames))
-            results = [frame_from_planes(plane, frame) for plane, frame in zip(planes, frames, strict=True)]
+            made = opened.run((frame_planes(frame), float(frame.time or 0)) for frame in frames)
+            results = [frame_from_planes(planes, frame) for planes, frame in zip(made, frames, strict=True)]
             filtered = time.perf_counter() - start
         encode, write = _encode_alone(source, out, results)
         return {"decode": decode, "filter": filtered, "encode": encode, "write": write}

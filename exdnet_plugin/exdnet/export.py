@@ -221,10 +221,16 @@ _WRITERS: dict[str, Callable[[ExdNetModule, Size | None, Path, Passport], None]]
 _READERS: dict[str, Callable[[Path], Run]] = {"onnx": _read_onnx, "openvino": _read_openvino, "torch": _read_torch}
 
 
+def frames_of_all_kinds(noise: Tensor) -> tuple[Tensor, ...]:
+    """(N, 3, H, W) in [0, 1] as a dark frame, an evenly lit one, a well-lit one, and a dark one with a light in it."""
+    lit = noise**3 * 0.1
+    lit[:, :, : noise.shape[2] // 4] += 0.4
+    return noise**3 * 0.4, noise * 0.4, noise * 0.9, lit
+
+
 def _difference(run: Run, module: ExdNetModule, shapes: tuple[Shape, ...]) -> float:
-    """The largest difference of a runtime's results from the module's: of dark, evenly lit and well-lit frames."""
+    """The largest difference of a runtime's results from the module's."""
     random = torch.Generator().manual_seed(0)
-    noise = [torch.rand(shape, generator=random) for shape in shapes]
-    frames = [changed for one in noise for changed in (one**3 * 0.4, one * 0.4, one * 0.9)]
+    frames = [frame for shape in shapes for frame in frames_of_all_kinds(torch.rand(shape, generator=random))]
     with torch.no_grad():
         return max(float((run(frame) - module(frame)).abs().max()) for frame in frames)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from exdnet_plugin.exdnet import fused_kernels as kernels
 from exdnet_plugin.exdnet.folded import Affine, FoldedBlock, FoldedExdNet, FoldedLocal, before_calibration, fold
+from exdnet_plugin.exdnet.highlights import Shoulder
 from exdnet_plugin.exdnet.network import CHANNELS, HALO, ExdNet
 
 AGREES = 0.02  # the largest difference from float32 that is rounding: a code is 0.004 and activations are a few
@@ -94,18 +95,26 @@ def _padded(side: int, tile: int) -> int:
     return -(-(side + 2 * HALO) // tile) * tile
 
 
-def calibrate(before: Tensor, matrix: Tensor, bends: Tensor | None = None) -> Tensor:
+def calibrate(before: Tensor, matrix: Tensor, shoulder: Shoulder | None = None) -> Tensor:
     """`M · rgb` clamped to [1e-8, 1], written over (N, 3, H, W) contiguous float32.
 
     Args:
         matrix: (N, 3, 3).
-        bends: how much each frame's shoulder bends, (N,); none by default. See :mod:`exdnet_plugin.exdnet.highlights`.
+        shoulder: see :mod:`exdnet_plugin.exdnet.highlights`.
     """
-    by = before.new_zeros(len(before)) if bends is None else bends.float().contiguous()
+    frames, curvature = (part.float().contiguous() for part in shoulder or (matrix, matrix))
     pixels = before.shape[2] * before.shape[3]
     grid = triton.cdiv(pixels, _CALIBRATED_AT_ONCE), before.shape[0]
     with torch.cuda.device_of(before):
-        kernels.calibrate[grid](before, matrix.float().contiguous(), by, pixels, SIZE=_CALIBRATED_AT_ONCE)
+        kernels.calibrate[grid](
+            before,
+            matrix.float().contiguous(),
+            frames,
+            curvature,
+            pixels,
+            SHOULDER=shoulder is not None,
+            SIZE=_CALIBRATED_AT_ONCE,
+        )
     return before
 
 

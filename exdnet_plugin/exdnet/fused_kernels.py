@@ -250,21 +250,24 @@ def end(
 
 
 @triton.jit
-def calibrate(before, matrix, bends, pixels, SIZE: tl.constexpr):
-    """(N, 3, pixels) float32 becomes `M · rgb`, its shoulder bent, clamped, where it is.
+def calibrate(before, matrix, frames, curvature, pixels, SHOULDER: tl.constexpr, SIZE: tl.constexpr):
+    """(N, 3, pixels) float32 becomes `M · rgb` with a shoulder, clamped, where it is.
 
-    matrix: (N, 3, 3), bends: (N,), float32.
+    matrix: (N, 3, 3), frames as before, curvature: (N,), float32; the latter two are not read without SHOULDER.
     """
     image = tl.program_id(1).to(tl.int64)
     pixel = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
     inside = pixel < pixels
     rgb = before + image * 3 * pixels + pixel
-    by, bend = matrix + image * 9, tl.load(bends + image)
+    by = matrix + image * 9
     red = tl.load(rgb, mask=inside)
     green = tl.load(rgb + pixels, mask=inside)
     blue = tl.load(rgb + 2 * pixels, mask=inside)
     for to in tl.static_range(3):
         value = red * tl.load(by + to * 3) + green * tl.load(by + to * 3 + 1) + blue * tl.load(by + to * 3 + 2)
-        over = tl.maximum(value - KNEE, 0.0)
-        value = value - bend * over * over / (1.0 + bend * over)
+        if SHOULDER:
+            over = tl.maximum(value - KNEE, 0.0)
+            bent = KNEE + over / (1.0 + tl.load(curvature + image) * over)
+            was = tl.load(frames + image * 3 * pixels + to * pixels + pixel, mask=inside)
+            value = tl.maximum(tl.minimum(value, bent), tl.minimum(value, was))
         tl.store(rgb + to * pixels, tl.minimum(tl.maximum(value, OUTPUT_MIN), 1.0), mask=inside)

@@ -7,7 +7,7 @@ SIGGRAPH 2002, equation 3), which is taken here for what is above a knee, and ha
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -18,7 +18,19 @@ from exdnet_plugin.exdnet.network import apply_matrix
 
 Highlights = Literal["keep", "clip"]
 KNEE = 0.6  # below, nothing changes
-BRIGHTEST = 0.01  # of a frame becomes white, so that small lamps do
+WHITE = 0.01  # of a frame's values are white, so that small lamps are
+
+
+class Shoulder(NamedTuple):
+    """How highlights are rolled off.
+
+    Attributes:
+        frames: (N, 3, H, W), what comes in: the shoulder makes nothing darker than it was there.
+        curvature: (N,), at least 0, as :func:`curvatures` gives it.
+    """
+
+    frames: Tensor
+    curvature: Tensor
 
 
 def keeps(highlights: Highlights, fade: Fade | None) -> bool:
@@ -32,29 +44,30 @@ def keeps(highlights: Highlights, fade: Fade | None) -> bool:
     return highlights == "keep" and fade is not None
 
 
-def bends(before: Tensor, matrix: Tensor) -> Tensor:
-    """How much the shoulder bends so that all but the brightest of a frame is drawn: 0 where nothing is over white.
+def curvatures(before: Tensor, matrix: Tensor) -> Tensor:
+    """How much a frame's shoulder bends, so that all but its brightest values are drawn: 0 where nothing is over white.
 
     Args:
         before: (N, 3, H, W), what comes before calibration.
         matrix: (N, 3, 3).
 
     Returns:
-        (N,), at least 0. What calibration makes of the brightest hundredth of the frame, shrunk, becomes white.
+        (N,), float32, at least 0. What calibration makes of the brightest hundredth of values, shrunk, becomes white.
     """
-    peaks = upper_end(apply_matrix(matrix, shrunk(before)), BRIGHTEST).clamp(min=1.0)
-    return 1 / (1 - KNEE) - 1 / (peaks - KNEE)
+    made = apply_matrix(matrix.float(), shrunk(before).float())
+    return 1 / (1 - KNEE) - 1 / (upper_end(made, WHITE).clamp(min=1.0) - KNEE)
 
 
-def bent(values: Tensor, by: Tensor) -> Tensor:
-    """(N, 3, H, W) with a shoulder that bends so much, (N,). Gradients flow to the values."""
+def rolled_off(values: Tensor, shoulder: Shoulder) -> Tensor:
+    """(N, 3, H, W), from 0 on, with their shoulder. Gradients flow to values and frames."""
     over = (values - KNEE).clamp(min=0.0)
-    bend = over * by.to(over.dtype)[:, None, None, None]
-    return values - over * bend / (1 + bend)
+    bent = KNEE + over / (1 + over * shoulder.curvature.to(over.dtype)[:, None, None, None])
+    return torch.maximum(torch.minimum(values, bent), torch.minimum(values, shoulder.frames))
 
 
-def bend_into(out: Tensor, values: Tensor, by: Tensor) -> None:
+def roll_off_into(out: Tensor, values: Tensor, shoulder: Shoulder) -> None:
     """The same into `out`, without a gradient and without memory of its own; the values are used up."""
-    over = torch.sub(values, KNEE, out=out).clamp_(min=0.0)
-    values.sub_(over)
-    over.reciprocal_().add_(by[:, None, None, None]).reciprocal_().add_(values)  # 0 becomes infinite and 0 again
+    bent = torch.sub(values, KNEE, out=out).clamp_(min=0.0).reciprocal_()  # 0 becomes infinite, and 0 again
+    bent.add_(shoulder.curvature[:, None, None, None]).reciprocal_().add_(KNEE)
+    torch.minimum(values, bent, out=bent)
+    torch.maximum(bent, torch.minimum(values, shoulder.frames, out=values), out=bent)

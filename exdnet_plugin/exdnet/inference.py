@@ -19,7 +19,7 @@ from exdnet_plugin.exdnet.engines import Engine, LocalPart, choose_engine, defau
 from exdnet_plugin.exdnet.exposures import LOL_CONSTANTS, ExposureConstants, exposure_range
 from exdnet_plugin.exdnet.folded import FoldedExdNet, fold
 from exdnet_plugin.exdnet.graphs import CudaGraphs, Recorded
-from exdnet_plugin.exdnet.highlights import bend_into
+from exdnet_plugin.exdnet.highlights import Shoulder, roll_off_into
 from exdnet_plugin.exdnet.memory import Sparing, some_rows
 from exdnet_plugin.exdnet.network import HALO, OUTPUT_MIN, ExdNet, GlobalNet, apply_matrix
 
@@ -156,18 +156,18 @@ class Inference:
         return calibration_matrix(self._global, before)
 
     @torch.inference_mode()
-    def calibrate(self, before: Tensor, matrix: Tensor, bends: Tensor | None = None) -> Tensor:
-        """The result, `M · rgb` clamped to [1e-8, 1], written over `before`. With `bends`, (N,), it has a shoulder."""
+    def calibrate(self, before: Tensor, matrix: Tensor, shoulder: Shoulder | None = None) -> Tensor:
+        """The result, `M · rgb` with a shoulder, if any, clamped to [1e-8, 1], written over `before`."""
         if self.engine == "triton" and before.is_contiguous() and before.dtype == torch.float32:
             from exdnet_plugin.exdnet.fused import calibrate  # here, since triton need not be installed
 
-            return calibrate(before, matrix, bends)
-        for (rows,) in some_rows(before):
+            return calibrate(before, matrix, shoulder)
+        for rows, frames in some_rows(before, shoulder.frames if shoulder else before):
             made = apply_matrix(matrix, rows)
-            if bends is None:
-                rows.copy_(made)
+            if shoulder:
+                roll_off_into(rows, made, Shoulder(frames, shoulder.curvature))
             else:
-                bend_into(rows, made, bends)
+                rows.copy_(made)
             rows.clamp_(OUTPUT_MIN, 1)
         return before
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 SIDE = 128  # pixels: what a frame is shrunk to, so that its size does not change how bright it looks, either
-BRIGHTEST = 0.003  # of the values are at or above the upper end
+UPPER = 0.003  # of the values are at or above the upper end
 
 
 def look(frames: Tensor) -> Tensor:
@@ -28,9 +28,9 @@ def shrunk(frames: Tensor) -> Tensor:
     return rows @ frames @ columns.T
 
 
-def upper_end(small: Tensor, brightest: float = BRIGHTEST) -> Tensor:
+def upper_end(small: Tensor, part: float = UPPER) -> Tensor:
     """What so large a part of (N, 3, 128, 128) values is at or above: (N,)."""
-    return small.flatten(1).topk(int(brightest * SIDE * SIDE * 3), dim=1).values[:, -1]
+    return small.flatten(1).topk(int(part * SIDE * SIDE * 3), dim=1).values[:, -1]
 
 
 def _shrinking(side: int, like: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from exdnet_plugin.exdnet.engines import local_part
 from exdnet_plugin.exdnet.exposures import exposure_range
 from exdnet_plugin.exdnet.fade import Blend, WellLit
 from exdnet_plugin.exdnet.folded import FoldedExdNet, before_calibration, fold
-from exdnet_plugin.exdnet.highlights import Highlights, bends, bent, keeps
+from exdnet_plugin.exdnet.highlights import Highlights, Shoulder, curvatures, keeps, rolled_off
 from exdnet_plugin.exdnet.inference import CPU_TILE, Inference, calibration_matrix
 from exdnet_plugin.exdnet.network import OUTPUT_MIN, GlobalNet, apply_matrix
 
@@ -107,7 +107,7 @@ class ExdNetModule(nn.Module):
         matrix = calibration_matrix(self.global_net, before)
         result = apply_matrix(matrix, before)
         if self._keeps_highlights:
-            result = bent(result, bends(before.detach(), matrix.detach()))
+            result = rolled_off(result, Shoulder(frames, curvatures(before.detach(), matrix.detach())))
         return result.clamp(OUTPUT_MIN, 1.0)
 
 
@@ -126,7 +126,8 @@ class _Tiles(Inference):
         """(N, 3, H, W) RGB in [0, 1] and their (N, 2) exposure ranges to the same shape."""
         before = self.before_calibration(frames, range_)
         matrix = self.matrix(before)
-        return self.calibrate(before, matrix, bends(before, matrix) if self._keeps_highlights else None)
+        shoulder = Shoulder(frames, curvatures(before, matrix)) if self._keeps_highlights else None
+        return self.calibrate(before, matrix, shoulder)
 
 
 def _map_tensors(part: Any, function: Callable[[str, Tensor], Tensor], name: str = "") -> Any:

@@ -16,6 +16,7 @@ from torch import Tensor
 from exdnet_plugin.devices import devices_of
 from exdnet_plugin.exdnet.checkpoint import Weights
 from exdnet_plugin.exdnet.engines import Engine
+from exdnet_plugin.exdnet.highlights import Shoulder
 from exdnet_plugin.exdnet.inference import Inference, exact_inference
 
 
@@ -59,9 +60,9 @@ class Spread:
             for inference, part, ranges in zip(self._each, self._parts(frames), self._parts(range_), strict=False)
         ]
 
-    def calibrate(self, before: Tensor, matrix: Tensor, bends: Tensor | None = None) -> Tensor:
+    def calibrate(self, before: Tensor, matrix: Tensor, shoulder: Shoulder | None = None) -> Tensor:
         """See :meth:`Inference.calibrate`: a pass over the pixels, which costs less than sending them anywhere."""
-        return self._first.calibrate(before, matrix, bends)
+        return self._first.calibrate(before, matrix, shoulder)
 
     def release(self) -> None:
         """See :meth:`Inference.release`."""

@@ -1,8 +1,7 @@
-"""ExdNet as a frame processor: the network, with its exposure range and calibration matrix smoothed in time."""
+"""ExdNet as a frame processor: the network, with all that it takes of a whole frame smoothed in time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -12,14 +11,14 @@ from exdnet_plugin.exdnet.checkpoint import DEFAULT, SMALL, load_weights
 from exdnet_plugin.exdnet.engines import Engine
 from exdnet_plugin.exdnet.exposures import exposure_codes
 from exdnet_plugin.exdnet.fade import Blend, WellLit
-from exdnet_plugin.exdnet.highlights import Highlights, bends, keeps
+from exdnet_plugin.exdnet.highlights import Highlights, Shoulder, curvatures, keeps
 from exdnet_plugin.exdnet.look import look
 from exdnet_plugin.exdnet.spread import spread_inference
 from exdnet_plugin.stream_info import StreamInfo
 from exdnet_plugin.temporal import Clock, CutDetector, HeldCodes, Smoother, Temporal
 
 SMOOTHING = 0.5
-MEASURED_EVERY = 0.1  # seconds: on small frames, what is smoothed over more is a fifth of the time
+MEASURED_EVERY = 0.1  # seconds: on small frames, measuring takes a fifth of the time, and is smoothed over more anyway
 HEADROOM = 0.85  # of a frame's own mean level: what the smoothed one is at least
 Precision = Literal["auto", "float16", "float32"]
 _DTYPES: dict[str, torch.dtype | None] = {"auto": None, "float16": torch.float16, "float32": torch.float32}
@@ -30,8 +29,8 @@ class ExdNetProcessor:
 
     Args:
         strength: 0 leaves the frame, 1 is the network's result, between is a blend.
-        smoothing: mean delay, in seconds, with which exposure range, calibration matrix and brightness follow the
-            video; 0 is frame by frame.
+        smoothing: mean delay, in seconds, with which exposure range, calibration matrix, highlights' shoulder and
+            brightness follow the video; 0 is frame by frame.
         weights: a name that ships with the package, or a .safetensors or .pth file.
         engine: what runs the network: `native`, compiled for the CPU; `triton`, compiled for NVIDIA GPUs; `torch`;
             `auto`, the fastest that there is.
@@ -102,44 +101,44 @@ class ExdNetProcessor:
     def _process(self, frames: Tensor, times: Tensor) -> Tensor:
         steps, cuts = self._clock.update(times), self._detector.update(frames)
         self._cuts = self._cuts + cuts.sum()
-        due = not self._small or self._is_due(float(steps[0]), bool(cuts[0]))
-        codes = self._held.update(self._measured("codes", due, lambda: exposure_codes(frames)), cuts)
-        result = self._enhanced(frames, self._range.update(codes / 255, steps, cuts), steps, cuts, due)
+        due = not self._small or self._became_due(float(steps[0]), bool(cuts[0]))
+        measured = self._keep("codes", exposure_codes(frames)) if due else self._kept.state["codes"]
+        range_ = self._range.update(self._held.update(measured, cuts) / 255, steps, cuts)
+        result = self._enhanced(frames, range_, steps, cuts, due)
         return self._blend.over(frames, result, self._looks(frames, steps, cuts, due) if self._blend.fade else None)
 
     def _enhanced(self, frames: Tensor, range_: Tensor, steps: Tensor, cuts: Tensor, due: bool) -> Tensor:
-        """The network's result, by its calibration as it is smoothed: the matrix, and how the shoulder bends."""
+        """The network's result, by its matrix and its highlights' shoulder as they are smoothed."""
         if due:
             before, matrix = self._inference.measure(frames, range_)
+            curvature = curvatures(before, matrix) if self._keeps_highlights else matrix.new_zeros(len(matrix))
+            calibration = self._keep("calibration", torch.cat([matrix.flatten(1), curvature[:, None]], dim=1))
         else:
-            before = self._inference.before_calibration(frames, range_)
-        calibration = self._measured(
-            "calibration", due, lambda: torch.cat([matrix.flatten(1), bends(before, matrix)[:, None]], dim=1)
-        )
+            before, calibration = self._inference.before_calibration(frames, range_), self._kept.state["calibration"]
         smoothed = self._calibration.update(calibration, steps, cuts)
-        bend = smoothed[:, -1] if self._keeps_highlights else None
-        return self._inference.calibrate(before, smoothed[:, :-1].reshape(-1, 3, 3), bend)
+        shoulder = Shoulder(frames, smoothed[:, -1]) if self._keeps_highlights else None
+        return self._inference.calibrate(before, smoothed[:, :-1].reshape(-1, 3, 3), shoulder)
 
     def _looks(self, frames: Tensor, steps: Tensor, cuts: Tensor, due: bool) -> Tensor:
         """How bright frames look, smoothed; but light that comes on counts at once, or its first frames were white."""
         assert self._blend.fade is not None
-        levels, measured = frames.mean(dim=(1, 2, 3)), self._measured("look", due, lambda: look(frames))
-        level, upper = self._look.update(torch.stack([levels, measured[:, 1]], dim=1), steps, cuts).unbind(1)
-        looks = torch.stack([torch.maximum(level, levels * HEADROOM), upper], dim=1)
+        if due:
+            measured = self._keep("look", look(frames))
+        else:  # the mean level, which costs little, is this frame's all the same
+            measured = torch.stack([frames.mean(dim=(1, 2, 3)), self._kept.state["look"][:, 1]], dim=1)
+        level, upper = self._look.update(measured, steps, cuts).unbind(1)
+        looks = torch.stack([torch.maximum(level, measured[:, 0] * HEADROOM), upper], dim=1)
         self._lit = self._lit + self._blend.fade.kept(looks).sum()
         return looks
 
-    def _measured(self, name: str, due: bool, measure: Callable[[], Tensor]) -> Tensor:
-        """What is measured of frames that are due; of others, what was last."""
-        if not due:
-            return self._kept.state[name]
-        measured = measure()
+    def _keep(self, name: str, measured: Tensor) -> Tensor:
+        """What was measured, for the frames of which it is not."""
         if self._small:
             self._kept.state[name] = measured
         return measured
 
-    def _is_due(self, step: float, cut: bool) -> bool:
-        """Whether all that is smoothed is to be measured anew."""
+    def _became_due(self, step: float, cut: bool) -> bool:
+        """Whether all that is smoothed is to be measured anew, so long after it last was."""
         age = self._kept.state.get("age", torch.tensor(torch.inf, dtype=torch.float64)) + step
         due = cut or float(age) >= MEASURED_EVERY - 1e-6
         self._kept.state["age"] = torch.zeros_like(age) if due else age

@@ -27,7 +27,8 @@ class LoadedPairs(Sequence[Loaded]):
         limit: bytes that may stay in memory.
 
     Raises:
-        ValueError: a picture is unreadable, or a pair's sizes differ, or it is smaller than `smallest` pixels a side.
+        ValueError, MediaError: a picture is unreadable, or a pair's sizes differ, or it is smaller than `smallest`
+            pixels a side.
     """
 
     def __init__(self, pairs: Sequence[Pair], *, limit: int = 8 << 30, smallest: int = 0) -> None:
@@ -61,7 +62,7 @@ def _read(pair: Pair, smallest: int) -> Loaded:
 
 
 def load_bright(folder: Path, smallest: int = 0) -> list[Picture]:
-    """The pictures of a folder; ValueError when it holds none, or one that is unreadable or smaller than a crop."""
+    """The pictures of a folder; ValueError or MediaError: it holds none, or one unreadable or smaller than a crop."""
     paths = find_pictures(folder)
     if not paths:
         raise ValueError(f"{folder} holds no pictures; give well-lit ones")

@@ -22,7 +22,7 @@ from torch import Tensor
 from exdnet_plugin.exdnet.checkpoint import load_weights
 from exdnet_plugin.exdnet.exposures import exposure_range
 from exdnet_plugin.exdnet.folded import FoldedExdNet, before_calibration, fold
-from exdnet_plugin.exdnet.highlights import bent
+from exdnet_plugin.exdnet.highlights import Shoulder, rolled_off
 from exdnet_plugin.exdnet.network import HALO
 
 ought_to_be_here = os.environ.get("CI") and sys.platform == "linux" and platform.machine() == "x86_64"
@@ -102,11 +102,13 @@ def test_calibration_is_the_matrix_with_a_shoulder_or_without_clamped(device: st
 
     generator = torch.Generator().manual_seed(0)
     before, matrix = torch.randn(2, 3, 37, 31, generator=generator), torch.randn(2, 3, 3, generator=generator)
-    made, by = torch.einsum("nij,njhw->nihw", matrix, before), torch.tensor([0.0, 1.3])
+    made = torch.einsum("nij,njhw->nihw", matrix, before)
+    shoulder = Shoulder(torch.rand(before.shape, generator=generator), torch.tensor([0.0, 1.3]))
     found = calibrate(before.clone().to(device), matrix.to(device)).cpu()
     assert torch.allclose(found, made.clamp(1e-8, 1), atol=1e-6)
-    with_shoulders = calibrate(before.to(device), matrix.to(device), by.to(device)).cpu()
-    assert torch.allclose(with_shoulders, bent(made, by).clamp(1e-8, 1), atol=1e-6)
+    there = Shoulder(*(part.to(device) for part in shoulder))
+    with_shoulders = calibrate(before.to(device), matrix.to(device), there).cpu()
+    assert torch.allclose(with_shoulders, rolled_off(made, shoulder).clamp(1e-8, 1), atol=1e-6)
 
 
 @device
@@ -120,7 +122,7 @@ def test_what_engine_auto_tries_agrees(device: str) -> None:
 
 POINTERS = {"packed": "*fp16", "weight": "*fp16", "first": "*fp16", "x": "*fp16", "kept": "*fp16", "mixable": "*fp16"}
 POINTERS |= {f"{name}_w": "*fp16" for name in ("into", "out", "up", "down")} | {"position_w": "*fp32", "mix_w": "*fp32"}
-POINTERS |= dict.fromkeys(("frames", "ranges", "bias", "before", "matrix", "bends", "scale", "shift"), "*fp32")
+POINTERS |= dict.fromkeys(("frames", "ranges", "bias", "before", "matrix", "curvature", "scale", "shift"), "*fp32")
 POINTERS |= {f"{name}_b": "*fp32" for name in ("position", "into", "mix", "out", "up", "down")}
 
 
@@ -146,7 +148,9 @@ def compiled(name: str, capability: int, constants: dict[str, Any]) -> str:
 @pytest.mark.parametrize(("capability", "images"), [(80, None), (90, None), (90, 1)])
 def test_they_compile_for_ampere_and_hopper(capability: int, images: int | None) -> None:
     """Without a GPU too. A 1 is a constant to Triton, so one frame is a case of its own."""
-    constants = {"ROWS": 4, "COLUMNS": 32, "LAST": True, "SIZE": 1024} | ({"images": images} if images else {})
+    constants = {"ROWS": 4, "COLUMNS": 32, "LAST": True, "SIZE": 1024, "SHOULDER": True} | (
+        {"images": images} if images else {}
+    )
     made = {
         name: compiled(name, capability, constants) for name in ("pack", "begin", "position", "mix", "end", "calibrate")
     }

@@ -14,6 +14,7 @@ from exdnet_plugin.devices import devices_of, resolve_device
 from exdnet_plugin.exdnet import spread
 from exdnet_plugin.exdnet.checkpoint import load_weights
 from exdnet_plugin.exdnet.exposures import exposure_range
+from exdnet_plugin.exdnet.highlights import Shoulder
 from exdnet_plugin.exdnet.inference import exact_inference
 from exdnet_plugin.exdnet.spread import Spread, spread_inference
 from exdnet_plugin.frame_filter import FrameFilter
@@ -35,7 +36,8 @@ def test_frames_come_back_in_order_as_one_device_gives_them(count: int) -> None:
     for by_one, by_several in zip(expected, found, strict=True):
         assert torch.allclose(by_one, by_several, atol=1e-6)
     assert torch.equal(both.before_calibration(frames, range_), found[0])
-    assert torch.allclose(both.calibrate(*found), one.calibrate(*expected), atol=1e-6)
+    shoulder = Shoulder(frames, torch.linspace(0, 2, count))
+    assert torch.allclose(both.calibrate(*found, shoulder), one.calibrate(*expected, shoulder), atol=1e-6)
     both.release()
 
 
