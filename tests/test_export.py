@@ -15,7 +15,7 @@ from test_cli import Run, refused
 from exdnet_plugin import ExdnetError, ExdNetModule
 from exdnet_plugin.exdnet import export as exporting
 from exdnet_plugin.exdnet.checkpoint import load_weights, weights_path
-from exdnet_plugin.exdnet.export import LIBRARIES, SUFFIXES, Exported, export
+from exdnet_plugin.exdnet.export import LIBRARIES, SUFFIXES, Exported, export, frames_of_all_kinds
 
 FORMATS = ["onnx", "openvino", "torch"]
 

@@ -98,9 +98,8 @@ def test_the_module_has_the_processors_shoulder(night: np.ndarray, dtype: torch.
     processor, module = opened(part, smoothing=0, engine="torch"), ExdNetModule().to(dtype)
     by_processor = processor.process(as_frames(part), torch.zeros(1))[inside]
     by_module, clipped = (one(as_frames(part))[inside] for one in (module, ExdNetModule(highlights="clip")))
-    assert (clipped - by_processor).abs().max() > 0.1, "or this picture asks nothing"
-    assert (by_module - by_processor).abs().max() < 0.04
-    assert (by_module - by_processor).abs().mean() < 0.004
+    assert (clipped - by_processor).abs().max() > 0.08, "or this picture asks nothing"
+    assert (by_module - by_processor).abs().max() < 0.01
 
 
 def test_gradients_go_through_the_shoulder(night: np.ndarray) -> None:
@@ -132,12 +131,9 @@ def test_it_follows_the_video_whatever_the_batches_and_goes_on_where_it_was(nigh
     assert torch.allclose(gone_on, one_by_one, atol=1e-5)
 
 
-def test_the_published_network_has_no_shoulder_and_another_word_is_refused() -> None:
-    bright = (dark_frames(1, (64, 96))[0].astype(int) * 4).clip(0, 255).astype(np.uint8)
-    by_default, clipped = (
-        enhance_image(bright, chain=f"exdnet=weights=lol{more}") for more in ("", ":highlights=clip")
-    )
-    assert (clipped == 255).mean() > 0.01, "or it has nothing over white"
+def test_the_published_network_has_no_shoulder_and_another_word_is_refused(night: np.ndarray) -> None:
+    by_default, clipped = (enhance_image(night, chain=f"exdnet=weights=lol{more}") for more in ("", ":highlights=clip"))
+    assert (clipped == 255).mean() > 0.005, "or it has nothing over white"
     assert np.array_equal(by_default, clipped)
     with pytest.raises(ValueError, match="highlights 'soft' is not there; there are keep, clip"):
         ExdNetProcessor(highlights="soft")  # type: ignore[arg-type]
