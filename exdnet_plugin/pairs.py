@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exdnet_plugin.media.heic import HEIC_SUFFIXES
-from exdnet_plugin.media.photos import PHOTO_SUFFIXES, read_photo
+from exdnet_plugin.media.photos import PHOTO_SUFFIXES, in_8_bits, read_photo
 
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB
 _BY_READ_PHOTO = HEIC_SUFFIXES | {".avif"}  # OpenCV turns the others by their EXIF, and reads them faster
@@ -40,8 +40,7 @@ class Pair:
 def read_picture(path: Path) -> Picture:
     """An 8-bit RGB picture, upright, (H, W, 3) uint8; ValueError or MediaError when it is none."""
     if path.suffix.lower() in _BY_READ_PHOTO:
-        rgb = read_photo(path).rgb
-        return (np.round(rgb / 257) if rgb.dtype == np.uint16 else rgb).astype(np.uint8)
+        return in_8_bits(read_photo(path).rgb)
     data = np.fromfile(path, np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:

@@ -65,9 +65,11 @@ def test_a_file_gives_what_pytorch_gives_at_any_size_and_content(exported: Expor
 
 
 def test_what_is_compared_before_a_file_is_kept_has_a_fade_and_a_shoulder() -> None:
-    dark, even, lit, lamp = frames_of_all_kinds(torch.rand(1, 3, 64, 112, generator=torch.Generator().manual_seed(0)))
+    noise = torch.rand(1, 3, 64, 112, generator=torch.Generator().manual_seed(0))
+    dark, between, even, lit, lamp = frames_of_all_kinds(noise)
     module, other = ExdNetModule(), ExdNetModule(well_lit="enhance")
     assert torch.equal(module(dark), other(dark))
+    assert 0 < (module(between) - other(between)).abs().mean() < (module(even) - other(even)).abs().mean()
     assert (module(even) - other(even)).abs().mean() > 0.02
     assert torch.allclose(module(lit), lit)
     assert (module(lamp) - ExdNetModule(highlights="clip")(lamp)).abs().max() > 0.02

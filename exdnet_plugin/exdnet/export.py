@@ -222,10 +222,10 @@ _READERS: dict[str, Callable[[Path], Run]] = {"onnx": _read_onnx, "openvino": _r
 
 
 def frames_of_all_kinds(noise: Tensor) -> tuple[Tensor, ...]:
-    """(N, 3, H, W) in [0, 1] as a dark frame, an evenly lit one, a well-lit one, and a dark one with a light in it."""
+    """(N, 3, H, W) in [0, 1] as dark, between that and evenly lit, evenly lit, well lit, dark with a light in it."""
     lit = noise**3 * 0.1
     lit[:, :, : noise.shape[2] // 8] += 0.25
-    return noise**3 * 0.25, noise * 0.4, noise * 0.9, lit
+    return noise**3 * 0.25, noise**3 * 0.4, noise * 0.4, noise * 0.9, lit
 
 
 def _difference(run: Run, module: ExdNetModule, shapes: tuple[Shape, ...]) -> float:

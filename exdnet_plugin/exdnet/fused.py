@@ -96,12 +96,13 @@ def _padded(side: int, tile: int) -> int:
 
 
 def calibrate(before: Tensor, matrix: Tensor, shoulder: Shoulder | None = None) -> Tensor:
-    """`M · rgb` clamped to [1e-8, 1], written over (N, 3, H, W) contiguous float32.
+    """`M · rgb` with a shoulder, if any, clamped to [1e-8, 1], written over (N, 3, H, W) contiguous float32.
 
     Args:
         matrix: (N, 3, 3).
         shoulder: see :mod:`exdnet_plugin.exdnet.highlights`.
     """
+    # Without a shoulder the kernel reads neither, but takes pointers all the same.
     frames, curvature = (part.float().contiguous() for part in shoulder or (matrix, matrix))
     pixels = before.shape[2] * before.shape[3]
     grid = triton.cdiv(pixels, _CALIBRATED_AT_ONCE), before.shape[0]

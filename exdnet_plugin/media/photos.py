@@ -187,8 +187,13 @@ def _stored(photo: Photo, suffix: str, notes: list[str]) -> Pixels:
     pixels = np.concatenate(channels, axis=2)
     if pixels.dtype == np.uint16 and suffix not in _DEEP_SUFFIXES:
         notes.append(f"16 bits become 8: {suffix} holds no more; .png or .tif would")
-        pixels = np.round(pixels / 257).astype(np.uint8)
+        pixels = in_8_bits(pixels)
     return pixels
+
+
+def in_8_bits(pixels: Pixels) -> NDArray[np.uint8]:
+    """uint8 or uint16 of full range to the nearest uint8."""
+    return np.asarray(np.round(pixels / 257) if pixels.dtype == np.uint16 else pixels, np.uint8)
 
 
 def _luma(rgb: Pixels) -> Pixels:

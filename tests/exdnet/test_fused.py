@@ -154,5 +154,6 @@ def test_they_compile_for_ampere_and_hopper(capability: int, images: int | None)
     made = {
         name: compiled(name, capability, constants) for name in ("pack", "begin", "position", "mix", "end", "calibrate")
     }
+    assert made["calibrate"] != compiled("calibrate", capability, {**constants, "SHOULDER": False})
     for name, taps in {"position": 9, "mix": 25}.items():
         assert made[name].count("bar.sync") < taps, f"{name} moves each tap through shared memory"

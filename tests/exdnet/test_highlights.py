@@ -27,8 +27,8 @@ def night(shared: Path) -> np.ndarray:
         return next(frame.to_ndarray(format="rgb24") for frame in container.decode(video=0))
 
 
-def as_frames(picture: np.ndarray, count: int = 1) -> torch.Tensor:
-    return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].expand(count, -1, -1, -1).float() / 255
+def as_frames(picture: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255
 
 
 def opened(picture: np.ndarray, shrunk: float = 1.0, **options: float | str) -> ExdNetProcessor:

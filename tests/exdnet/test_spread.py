@@ -36,8 +36,10 @@ def test_frames_come_back_in_order_as_one_device_gives_them(count: int) -> None:
     for by_one, by_several in zip(expected, found, strict=True):
         assert torch.allclose(by_one, by_several, atol=1e-6)
     assert torch.equal(both.before_calibration(frames, range_), found[0])
-    shoulder = Shoulder(frames, torch.linspace(0, 2, count))
-    assert torch.allclose(both.calibrate(*found, shoulder), one.calibrate(*expected, shoulder), atol=1e-6)
+    ways = (both, found), (one, expected)
+    for shoulder in (Shoulder(frames, torch.linspace(0, 2, count)), None):
+        by_several, by_one = (way.calibrate(*(part.clone() for part in its), shoulder) for way, its in ways)
+        assert torch.allclose(by_several, by_one, atol=1e-6)
     both.release()
 
 
