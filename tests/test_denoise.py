@@ -1,0 +1,138 @@
+"""Noise reduction: noise goes, what moves leaves no trail, what is clean stays."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from exdnet_plugin import StreamInfo
+from exdnet_plugin.processors.denoise import DenoiseProcessor, noise_variance
+from exdnet_plugin.testing import check_processor
+
+SIZE = 96, 128
+SIGMA = 3 / 255
+TIMES = torch.zeros(1, dtype=torch.float64)
+
+
+def scene(seed: int = 0) -> Tensor:
+    """A dim picture without noise, of soft and of sharp edges: (1, 3, 96, 128)."""
+    generator = torch.Generator().manual_seed(seed)
+    soft, sharp = (
+        F.interpolate(torch.rand(1, 3, *cells, generator=generator), SIZE, mode=mode)
+        for cells, mode in (((3, 4), "bicubic"), ((6, 8), "nearest"))
+    )
+    return (0.05 + 0.1 * soft + 0.1 * sharp).clamp(0, 1)
+
+
+def noisy(clean: Tensor, seed: int) -> Tensor:
+    """With noise, in 8-bit codes."""
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed)) * SIGMA
+    return ((clean + noise).clamp(0, 1) * 255).round() / 255
+
+
+def opened(**options: float) -> DenoiseProcessor:
+    processor = DenoiseProcessor(**options)  # type: ignore[arg-type] # frames is whole
+    processor.open(StreamInfo(SIZE[1], SIZE[0]))
+    return processor
+
+
+def error(result: Tensor, clean: Tensor) -> float:
+    return float((result - clean).square().mean().sqrt())
+
+
+def test_it_keeps_the_contract_and_can_be_resumed() -> None:
+    found = check_processor(DenoiseProcessor)
+    assert found.resumable
+    assert found.temporal
+
+
+def test_a_still_view_loses_most_of_its_noise() -> None:
+    clean, processor = scene(), opened()
+    for seed in range(12):
+        result = processor.process(noisy(clean, seed), TIMES)
+    assert error(result, clean) < 0.45 * SIGMA
+
+
+def test_one_frame_by_itself_loses_a_part() -> None:
+    clean = scene()
+    assert error(opened(frames=1).process(noisy(clean, 0), TIMES), clean) < 0.8 * SIGMA
+
+
+def test_what_moves_leaves_no_trail() -> None:
+    processor = opened()
+    for step in range(12):
+        clean = scene()
+        clean[:, :, 30:60, 6 * step : 6 * step + 24] += 0.08
+        result = processor.process(noisy(clean, step), TIMES)
+    passed = (slice(None), slice(None), slice(34, 56), slice(0, 60))  # what its edge still touches is smoothed
+    assert error(result[passed], clean[passed]) < SIGMA
+    columns = (result - clean)[passed].mean(dim=(1, 2))
+    assert float(columns.abs().max()) < 1 / 255  # an eighth of what moved would be 2.5
+
+
+def test_behind_a_cut_nothing_of_the_scene_before_is_seen() -> None:
+    processor = opened()
+    for seed in range(8):
+        processor.process(noisy(scene(0), seed), TIMES)
+    other = scene(1) + 0.1
+    assert error(processor.process(noisy(other, 9), TIMES), other) < SIGMA
+
+
+def test_light_that_comes_on_counts_at_once() -> None:
+    processor = opened()
+    for seed in range(8):
+        processor.process(noisy(scene(), seed), TIMES)
+    result = processor.process(noisy(scene() * 1.3, 9), TIMES)
+    assert float(result.mean() / (scene() * 1.3).mean()) == pytest.approx(1, abs=0.01)
+
+
+def test_a_clean_picture_stays() -> None:
+    clean = (scene() * 255).round() / 255
+    assert float((opened().process(clean, TIMES) - clean).abs().max()) < 1.5 / 255
+    assert error(opened().process(clean, TIMES), clean) < 0.3 / 255
+
+
+def test_a_lamp_has_no_halo() -> None:
+    given = torch.full((1, 3, *SIZE), 10 / 255)
+    given[:, :, 40:72, 50:90] = 250 / 255
+    assert float((opened().process(given, TIMES) - given).abs().max()) < 0.5 / 255
+
+
+def test_steps_of_a_code_between_blocks_become_a_slope() -> None:
+    codes = torch.randint(3, 5, (1, 3, 6, 8), generator=torch.Generator().manual_seed(0))
+    blocks = F.interpolate(codes / 255, scale_factor=16.0)
+    result = opened().process(blocks, TIMES)
+    assert float(result.diff(dim=3).abs().max()) < 0.3 * float(blocks.diff(dim=3).abs().max())
+
+
+def test_noise_is_told_beside_texture_and_black_bars() -> None:
+    clean = scene()
+    clean[:, :, :, :40] += 0.1 * torch.rand((1, 3, 96, 40), generator=torch.Generator().manual_seed(1))
+    given = noisy(clean, 0)
+    given[:, :, :16] = 0
+    assert float(noise_variance(given).sqrt().mean()) == pytest.approx(SIGMA, rel=0.3)
+    assert float(noise_variance(torch.zeros(1, 3, 96, 128)).max()) == 0
+
+
+def test_no_strength_leaves_the_frame() -> None:
+    given = noisy(scene(), 0)
+    torch.testing.assert_close(opened(strength=0).process(given, TIMES), given, rtol=0, atol=1e-7)
+
+
+def test_frames_of_quality_realtime_pass_with_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    processor = DenoiseProcessor()
+    with caplog.at_level(logging.WARNING):
+        processor.open(StreamInfo(128, 96, shrunk=4.0))
+    given = noisy(scene(), 0)
+    assert torch.equal(processor.process(given, TIMES), given)
+    assert "realtime" in caplog.text
+
+
+@pytest.mark.parametrize(("option", "value"), [("strength", 1.5), ("frames", 0)])
+def test_options_out_of_range_are_refused(option: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{option} {value}"):
+        DenoiseProcessor(**{option: value})
