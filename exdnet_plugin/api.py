@@ -191,6 +191,8 @@ def enhance_video(
         MediaError: the source cannot be read or the sink not written; nothing is left under the sink's name.
         ValueError, CheckpointError: as for :func:`open_filter`.
     """
+    if on_change not in ("scale", "split"):
+        raise ValueError(f"on_change {on_change!r} is not there; there are scale, split")
     from exdnet_plugin.media.encoding import EncodingOptions
     from exdnet_plugin.media.source import Excerpt
     from exdnet_plugin.pipeline.job import Job, run_parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any, Literal, TypeVar, get_args
 
 import torch
@@ -102,6 +103,8 @@ class FrameFilter:
             snapshots: behind every so many frames, a multiple of `batch`, :attr:`snapshot` is what processors
                 remembered there; 0 is never.
         """
+        if self._closed:
+            raise ValueError("the filter is closed; open another")
         as_arrays: deque[bool] = deque()
         self._snapshot_every = snapshots
         for result in self._lanes.run(self._checked(frames, as_arrays), self._process, self.batch):
@@ -169,6 +172,8 @@ class FrameFilter:
             if not isinstance(planes, Sequence):
                 kind = type(planes).__name__
                 raise ValueError(f"planes are one {kind}; give a list of them")  # noqa: TRY004 - as all arguments
+            if not isfinite(time):
+                raise ValueError(f"time {time}: a frame's presentation time in seconds is needed")
             as_arrays.append(not isinstance(planes[0], Tensor))
             tensors = [plane if isinstance(plane, Tensor) else torch.from_numpy(plane) for plane in planes]
             self._check(tensors)

@@ -51,7 +51,7 @@ def read_picture(path: Path) -> Picture:
 
 
 def find_pairs(low: Path, high: Path) -> list[Pair]:
-    """Pairs of equal stem in two folders, sorted by name; ValueError names what has no partner."""
+    """Pairs of equal stem in two folders, sorted by name; ValueError names what has no partner, or more than one."""
     darks, brights = _by_stem(low), _by_stem(high)
     if not darks.keys() & brights.keys():
         raise ValueError(
@@ -76,7 +76,15 @@ def find_pictures(folder: Path) -> list[Path]:
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in find_pictures(folder)}
+    pictures: dict[str, Path] = {}
+    for path in find_pictures(folder):
+        other = pictures.setdefault(path.stem, path)
+        if other is not path:
+            raise ValueError(
+                f"{folder} holds {other.name} and {path.name}: pairs go by the name without its suffix, so only one "
+                "picture may have it; rename the other, in both folders"
+            )
+    return pictures
 
 
 def split_by_group(

@@ -45,6 +45,8 @@ def check_processor(make: Make, *, device: str = "cpu") -> Conformance:
         PluginError: what the contract asks and the processor does otherwise, all of it, a line each.
     """
     problems = [problem for size in SIZES for problem in _of_size(make, StreamInfo(*size, rate=None, device=device))]
+    if problems:
+        raise _broken(problems)
     stream = StreamInfo(64, 48, device=device)
     frames = _frames(stream, seed=0)
     alone = _run(make(), stream, frames, batch=1)
@@ -54,9 +56,13 @@ def check_processor(make: Make, *, device: str = "cpu") -> Conformance:
     if resumable:
         problems += _of_resumption(make, stream, frames, alone)
     if problems:
-        raise PluginError("\n".join(["the processor does not keep the contract:", *dict.fromkeys(problems)]))
+        raise _broken(problems)
     backwards = _run(make(), stream, frames.flip(0), batch=1).flip(0)
     return Conformance(resumable, bool((alone - backwards).abs().max() > TOLERANCE), _seconds(make, device))
+
+
+def _broken(problems: list[str]) -> PluginError:
+    return PluginError("\n".join(["the processor does not keep the contract:", *dict.fromkeys(problems)]))
 
 
 def _frames(stream: StreamInfo, seed: int) -> Tensor:

@@ -23,6 +23,12 @@ def check_free(path: Path, *, overwrite: bool) -> None:
         raise MediaError(f"{path} is there already; give another name, or --overwrite to replace it")
 
 
+def check_not_source(path: Path, source: Path) -> None:
+    """MediaError for a sink that is the source itself, by whatever name."""
+    if path.is_file() and source.exists() and path.samefile(source):
+        raise MediaError(f"{path} is the source itself; give the sink another name")
+
+
 def check_writable(path: Path) -> None:
     """MediaError for a name that nothing can be written to, found out before there is anything to write."""
     check_free(path, overwrite=True)

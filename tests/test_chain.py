@@ -71,7 +71,7 @@ def test_quotes_and_backslashes_keep_separators(text: str, value: str) -> None:
     ("text", "said"),
     [
         ("", "empty"),
-        ("exdnot", "there are exdnet, kornia, needs, null, recorder"),
+        ("exdnot", "there are denoise, exdnet, kornia, needs, null, recorder"),
         ("recorder=amuont=1", "did you mean amount"),
         ("recorder=amount=much", "it must be a number"),
         ("recorder=times=1.5", "a whole number"),

@@ -17,7 +17,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import MakeClip, decode
+from conftest import MakeClip, dark_frames, decode
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -99,6 +99,44 @@ def test_a_sink_that_is_none_is_refused_and_nothing_is_lost(exdnet: Run, clip: P
     assert clip.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("source", "sink", "said"),
+    [
+        ("-", "out.mp4", "standard input is for `exdnet stream`"),
+        ("rtsp://user:secret@camera/main", "out.mp4", "a URL is for `exdnet stream`"),
+        ("in.mp4", "-", "`exdnet pipe` write to standard output"),
+    ],
+)
+def test_what_is_for_streams_is_told_so(exdnet: Run, source: str, sink: str, said: str) -> None:
+    code, _, text = exdnet("enhance", source, sink)
+    assert (code, said in text, "secret" in text) == (2, True, False)
+
+
+def test_a_name_with_a_colon_is_no_protocol(exdnet: Run, clip: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    clip.rename("12:30.mp4")
+    assert exdnet("enhance", "12:30.mp4", "2026-11-27T12:31.mp4", "--chain", "null")[0] == 0
+    assert exdnet("info", "2026-11-27T12:31.mp4")[0] == 0
+
+
+def test_a_processor_that_fails_at_one_file_does_not_stop_the_others(
+    exdnet: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def process(self, frames, times):
+        if frames.shape[2] == 24:
+            raise RuntimeError("boom")
+        return frames
+
+    monkeypatch.setattr("exdnet_plugin.processors.kornia.KorniaProcessor.process", process)
+    (tmp_path / "in").mkdir()
+    for name, height in (("a.png", 24), ("b.png", 32)):
+        cv2.imwrite(str(tmp_path / "in" / name), dark_frames(1, (height, 32))[0])
+    chain = "kornia=op=enhance.adjust_gamma:gamma=0.9"
+    code, _, said = exdnet("enhance", tmp_path / "in", tmp_path / "out", "--chain", chain)
+    assert (code, "a.png: RuntimeError: boom" in said, "1 of 2 files failed" in said) == (2, True, True)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
+
+
 def test_an_unwritable_folder_is_refused(exdnet: Run, clip: Path) -> None:
     refused(exdnet("enhance", clip, "/proc/out.mp4"), "/proc/out.mp4 cannot be written", "may write to")
 
@@ -107,7 +145,7 @@ def test_an_unwritable_folder_is_refused(exdnet: Run, clip: Path) -> None:
     ("arguments", "said"),
     [
         (["--device", "tpu"], "device 'tpu' is not here; there is cpu"),
-        (["--chain", "exdnot"], "there are exdnet, kornia, null"),
+        (["--chain", "exdnot"], "there are denoise, exdnet, kornia, null"),
         (["--chain", "exdnet=strenth=1"], "did you mean strength"),
         (["--chain", "exdnet=weights=gone.pth"], "no weights 'gone.pth'; give default"),
         (["--codec", "h267"], "codec 'h267' is not in this build"),
@@ -116,6 +154,7 @@ def test_an_unwritable_folder_is_refused(exdnet: Run, clip: Path) -> None:
         (["--option", "prezet=slow"], "has no option 'prezet'; near it are preset"),
         (["--quality", "perfect"], "'perfect' is not one of"),
         (["--crf", "low"], "--crf"),
+        (["--chain", "kornia=op=filters.box_blur:kernel_size=(5,5)"], "put it between single quotes"),
     ],
 )
 def test_a_wrong_option_is_refused_with_what_there_is(
@@ -215,6 +254,8 @@ def test_evaluate_names_what_has_no_partner(exdnet: Run, pairs: Path) -> None:
     (pairs / "low" / "3.png").unlink()
     refused(exdnet("evaluate", pairs / "low", pairs / "high"), "1 pictures", "no partner", "3")
     refused(exdnet("evaluate", pairs / "low", pairs / "nowhere"), "is not a folder of pictures")
+    (pairs / "low" / "4.jpg").write_bytes((pairs / "low" / "4.png").read_bytes())
+    refused(exdnet("evaluate", pairs / "low", pairs / "high"), "holds 4.jpg and 4.png", "rename the other")
 
 
 def test_the_engine_is_an_option_of_the_command(exdnet: Run, make_clip: MakeClip, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class RaisesInStream:
 
 def test_built_ins_come_through_the_same_hook() -> None:
     plugins = Plugins(discover=False)
-    assert plugins.entries[0].processors == ("exdnet", "kornia", "null")
+    assert plugins.entries[0].processors == ("exdnet", "denoise", "kornia", "null")
     assert plugins.entries[0].hooks == ("register_frame_processors",)
 
 
@@ -76,7 +76,7 @@ def test_a_broken_plugin_is_listed_and_offers_nothing(plugin: object, reason: st
     (problem,) = plugins.problems
     assert (problem.name, problem.distribution) == ("broken", "broken-dist 1.0")
     assert reason in problem.reason
-    assert plugins.processor_names == ["exdnet", "good", "kornia", "null"]
+    assert plugins.processor_names == ["denoise", "exdnet", "good", "kornia", "null"]
 
 
 def test_strict_raises() -> None:

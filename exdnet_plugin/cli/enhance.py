@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from exdnet_plugin.cli.files import jobs_of, say_notes
 from exdnet_plugin.cli.options import chain_and_device, key_values, parse_bits, parse_rate, parse_time, quality_option
 from exdnet_plugin.errors import ExdnetError, MediaError
 from exdnet_plugin.media.photos import PHOTO_SUFFIXES
@@ -75,7 +75,7 @@ ALL_THE_SAME = "--chain exdnet=well_lit=enhance brightens what is well lit, too"
     type=click.Choice(["keep", "partial", "discard"]),
     default="keep",
     show_default=True,
-    help="A stopped video: keep the work for --resume, write what is done to NAME.partial, or discard it.",
+    help="A stopped video: keep the work for --resume, write what is done to NAME.partial.mp4, or discard it.",
 )
 def enhance(
     sources: tuple[str, ...],
@@ -113,7 +113,7 @@ def enhance(
         "quality": quality,
         "overwrite": overwrite,
     }
-    _enhance_all(_jobs(sources, sink), _PhotoJob(chain, device, quality, photo_quality, overwrite), video, sink)
+    _enhance_all(jobs_of(sources, sink), _PhotoJob(chain, device, quality, photo_quality, overwrite), video, sink)
 
 
 def _enhance_all(jobs: list[tuple[Path, Path]], photo: _PhotoJob, video: dict[str, Any], sink: Path) -> None:
@@ -137,58 +137,16 @@ def _enhance_all(jobs: list[tuple[Path, Path]], photo: _PhotoJob, video: dict[st
             failed.append(source)
             click.echo(f"exdnet: {error}", err=True)
             say_notes(getattr(error, "__notes__", []))
+        except Exception as error:  # a processor's own, of any kind: the next file may do without it
+            if len(jobs) == 1:
+                raise
+            failed.append(source)
+            click.echo(f"exdnet: {source}: {type(error).__name__}: {error}", err=True)
     if photos > 1:
         click.echo(f"{photos} photos in {duration(time.monotonic() - started)}")
     if failed:
         others = f"the others are written to {sink}" if len(failed) < len(jobs) else "nothing is written"
         raise MediaError(f"{len(failed)} of {len(jobs)} files failed, first {failed[0]}; {others}")
-
-
-def _jobs(sources: tuple[str, ...], sink: Path) -> list[tuple[Path, Path]]:
-    """Each file with the name it will have."""
-    found = [path for source in sources for path in _expand(source)]
-    several = len(found) != 1 or Path(sources[0]).is_dir()
-    if not several and not sink.is_dir() and sink.suffix:
-        return [(found[0], sink)]
-    if several and sink.suffix.lower() in PHOTO_SUFFIXES | _videos():
-        raise MediaError(f"{sink} is a file's name, but there are {len(found)} sources; give a folder")
-    if sink.exists() and not sink.is_dir():
-        raise MediaError(f"{sink} is a file, but there are {len(found)} sources; give a folder")
-    targets = [sink / path.name for path in found]
-    twice = next((target for target in targets if targets.count(target) > 1), None)
-    if twice:
-        raise MediaError(f"two sources would both be written to {twice}; enhance them one by one")
-    if missing := next((path for path in found if not path.exists()), None):
-        raise MediaError(f"{missing} does not exist; check the path")
-    sink.mkdir(parents=True, exist_ok=True)
-    return list(zip(found, targets, strict=True))
-
-
-def _expand(source: str) -> list[Path]:
-    path = Path(source)
-    if path.is_dir():
-        files = [
-            file
-            for file in sorted(path.iterdir())
-            if file.is_file() and file.suffix.lower() in PHOTO_SUFFIXES | _videos()
-        ]
-        if not files:
-            raise MediaError(
-                f"{path} holds no video and no photo; known are {', '.join(sorted(PHOTO_SUFFIXES | _videos()))}"
-            )
-        return files
-    if not path.exists() and glob.has_magic(source):
-        matches = [Path(match) for match in sorted(glob.glob(source, recursive=True)) if Path(match).is_file()]
-        if not matches:
-            raise MediaError(f"{source} matches no file; check the pattern")
-        return matches
-    return [path]
-
-
-def _videos() -> frozenset[str]:
-    from exdnet_plugin.media.sink import CONTAINERS
-
-    return CONTAINERS
 
 
 class _PhotoJob:
@@ -252,9 +210,3 @@ def say_summary(report: Report) -> None:
     say_notes(report.notes)
     for sink in (report.sink, *report.further):
         click.echo(f"{sink}")
-
-
-def say_notes(notes: list[str]) -> None:
-    """What could not be kept, a line each, on stderr."""
-    for note in notes:
-        click.echo(f"note: {note}", err=True)

@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from exdnet_plugin.demo.canvas import FINE, GAMMA, Canvas, Picture
 from exdnet_plugin.demo.street import car, cyclist, street
 from exdnet_plugin.errors import MediaError
+from exdnet_plugin.media.opening import ffmpeg_name, open_media
 from exdnet_plugin.whole_file import whole_file
 
 RATE, SOUND_RATE = 24, 48000  # frames and samples a second
@@ -51,7 +52,7 @@ def make_dark_clip(path: Path, *, seconds: float = 3.0, size: tuple[int, int] = 
         raise ValueError(
             f"a clip of {width}x{height} and {seconds:g} s: an even size from 32x32 and a time above 0 are needed"
         )
-    with whole_file(path) as beside, av.open(str(beside), "w") as container:
+    with whole_file(path) as beside, av.open(ffmpeg_name(beside), "w") as container:
         video, sound = _streams(container, size)
         for number, light in enumerate(_noisy(frames(seconds, size, seed), np.random.default_rng(seed))):
             container.mux(video.encode(_video_frame(light, number)))
@@ -169,7 +170,7 @@ def before_after(dark: Path, bright: Path, picture: Path) -> None:
 def _middle(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """A clip's frame at half its time: (h, w, 3) RGB."""
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             half, found = (container.duration or 0) / 2e6, None
             for found in container.decode(video=0):
                 if (found.time or 0.0) >= half:

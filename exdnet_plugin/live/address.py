@@ -14,6 +14,7 @@ from av.format import ContainerFormat
 
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.live.publish import Y4M
+from exdnet_plugin.media.opening import ffmpeg_name
 from exdnet_plugin.media.sink import CONTAINERS
 
 Carried = Literal["encoded", "raw"]
@@ -142,7 +143,7 @@ def read_source(
             raise MediaError(f"{text}: there is no such device; `ls /dev/video*` shows cameras")
         return Source(text, text, form or "v4l2", own)
     _check_file(path)
-    return Source(text, text, form, own, ends=True, paced=True)
+    return Source(ffmpeg_name(path), text, form, own, ends=True, paced=True)
 
 
 def _check_format(form: str | None) -> None:
@@ -228,7 +229,7 @@ def _playlist(path: Path) -> Sink:
         "hls_list_size": "6",
         "hls_flags": "delete_segments+append_list+program_date_time+temp_file",
     }
-    return Sink(str(path), str(path), "hls", options, file=path)
+    return Sink(ffmpeg_name(path), str(path), "hls", options, file=path)
 
 
 def _recording(path: Path, segment: float | None, overwrite: bool) -> Sink:
@@ -239,9 +240,9 @@ def _recording(path: Path, segment: float | None, overwrite: bool) -> Sink:
         raise MediaError(f"{path} is no URL, no {PLAYLIST}, and no video file's name ({known})")
     if segment is None:
         check_free(path, overwrite=overwrite)
-        return Sink(str(path), str(path), _muxer(path), _whole_at_any_time(path), file=path)
+        return Sink(ffmpeg_name(path), str(path), _muxer(path), _whole_at_any_time(path), file=path)
     check_free(path.with_name(path.stem), overwrite=True)
-    pattern = str(path.with_name(f"{path.stem}-%Y%m%d-%H%M%S{path.suffix}"))
+    pattern = ffmpeg_name(path.with_name(f"{path.stem}-%Y%m%d-%H%M%S{path.suffix}"))
     options = {"segment_time": f"{segment:g}", "segment_format": _muxer(path), "strftime": "1", "reset_timestamps": "1"}
     inner = ":".join(f"{key}={value}" for key, value in _whole_at_any_time(path).items())
     return Sink(pattern, pattern, "segment", options | ({"segment_format_options": inner} if inner else {}))

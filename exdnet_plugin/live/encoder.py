@@ -62,7 +62,8 @@ class LiveEncoding:
         crf = self.crf if self.crf is not None or self.bitrate else 23
         if self.codec not in ("libx264", "libx265", "libsvtav1"):
             crf = self.crf
-        pixel_format = "yuv420p" if self.codec in ("libx264", "libx265") else None
+        odd = facts.width % 2 or facts.height % 2  # which has no 4:2:0: then what else the encoder takes
+        pixel_format = "yuv420p" if self.codec in ("libx264", "libx265") and not odd else None
         asked = EncodingOptions(self.codec, crf, self.bitrate, preset, pixel_format, options=options)
         return choose_encoding(".mkv", facts, asked)
 

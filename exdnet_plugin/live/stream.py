@@ -31,6 +31,7 @@ from exdnet_plugin.pipeline.trace import LIVE, Trace
 from exdnet_plugin.plugins import Plugins
 from exdnet_plugin.report import Report
 from exdnet_plugin.stream_info import StreamInfo
+from exdnet_plugin.whole_file import check_not_source
 
 log = logging.getLogger("exdnet.live")
 QUEUE = 2  # pictures that wait for a stage: each is a frame's time of latency
@@ -79,7 +80,10 @@ class LiveStream:
 
     def __init__(self, source: Source, sinks: Sequence[Sink], options: LiveOptions) -> None:
         self._source, self._sinks, self._options = source, sinks, options
-        files = [Path(source.url), *(sink.file for sink in sinks if sink.file)]
+        files = [sink.file for sink in sinks if sink.file]
+        for file in files:
+            check_not_source(file, Path(source.url))
+        files = [Path(source.url), *files]
         self._trace = Trace(options.profile, files, kept=LIVE) if options.profile else None
         self.figures = Figures(self._trace)
         self._budget = Budget(options.latency, options.quality, self.figures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -21,6 +22,7 @@ from exdnet_plugin.media.frames import reformatted, workable_format
 from exdnet_plugin.media.opening import choose_stream, open_media, stream_facts
 
 log = logging.getLogger(__name__)
+MISSING = Fraction(1, 2)  # seconds that a video may be shorter than it tells
 _WITHOUT_TIMES = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo"})  # behind a seek, frames have other times
 
 
@@ -131,16 +133,27 @@ class Decoder:
 
     def _forget(self) -> None:
         self._decoded = self._broken = self._hidden = 0
-        self._rising = Rising(self.facts.time_base)
+        self._rising, self._end = Rising(self.facts.time_base), Fraction(0)
 
     def _all_frames(self) -> Iterator[av.VideoFrame]:
         try:
             for packet in self._demux():
                 yield from self._decode(packet)
             yield from self._decode(None)
+            self._note_missing()
         finally:
             announced = (self.stream.frames or self._decoded + self._broken + self._hidden) - self._hidden
             self.lost = max(announced - self._decoded, 0) if self._whole and not self._sought_once else self._broken
+
+    def _note_missing(self) -> None:
+        """Say what Matroska tells of a video's length and does not hold; others tell how many frames there are."""
+        told = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", self.stream.metadata.get("DURATION", ""))
+        if not told or not self._whole or self._sought_once:
+            return
+        length = (int(told[1]) * 60 + int(told[2])) * 60 + Fraction(told[3])
+        if length - self._end > MISSING:
+            there = f"it tells {float(length):.1f} s of video, and ends at {float(self._end):.1f} s"
+            self.note_once(f"{self.path.name} is cut off: {there}")
 
     def _demux(self) -> Iterator[Packet[VideoStream]]:
         try:
@@ -177,6 +190,7 @@ class Decoder:
             self.note_once("frames share a time or run backwards; each is shown a tick behind the one before")
         self.counted = self.counted or frame.pts != own or self._rising.jumped
         self._decoded += 1
+        self._end = (frame.pts + (frame.duration or 0)) * facts.time_base
 
     def _take_facts(self, frame: av.VideoFrame) -> None:
         """The first frame's own size and format: a container may tell those of a later one."""

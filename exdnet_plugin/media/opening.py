@@ -19,6 +19,11 @@ from exdnet_plugin.media.frames import workable_format
 MAX_PIXELS = 1 << 26  # 8192 x 8192, twice 8K: more is a broken header
 
 
+def ffmpeg_name(path: Path) -> str:
+    """A file's name as FFmpeg takes it: what stands before a colon, it takes for a protocol, but for a whole path."""
+    return str(path.absolute() if ":" in str(path) else path)
+
+
 def open_media(path: Path) -> InputContainer:
     """Open a media file; MediaError with what is wrong and what to do when it is none."""
     if not path.exists():
@@ -28,7 +33,7 @@ def open_media(path: Path) -> InputContainer:
     if path.is_file() and path.stat().st_size == 0:
         raise MediaError(f"{path} is empty (0 bytes); give a file with video")
     try:
-        return av.open(str(path), "r", metadata_errors="replace")
+        return av.open(ffmpeg_name(path), "r", metadata_errors="replace")
     except PermissionError:
         raise MediaError(f"{path} may not be read: permission denied") from None
     except FFmpegError as error:

@@ -62,6 +62,11 @@ class PacketLog:
             packet.is_keyframe = bool(key)
             yield packet
 
+    @property
+    def end(self) -> int:
+        """When the last frame ends, in ticks; 0 without frames."""
+        return max((pts + duration for pts, duration, *_ in self._headers()), default=0)
+
     def _headers(self) -> Iterator[tuple[int, int, int, int]]:
         self._file.flush()
         self._file.seek(0)

@@ -17,6 +17,7 @@ from exdnet_plugin.media import avif
 from exdnet_plugin.media.heic import HEIC_SUFFIXES, read_heic, write_heic
 from exdnet_plugin.media.orientation import as_upright, exif_orientation, upright
 from exdnet_plugin.media.tiff import TIFF_KEPT, TIFF_SUFFIXES, read_tags, write_tiff
+from exdnet_plugin.media.unread import unread
 from exdnet_plugin.whole_file import whole_file
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"})
@@ -67,13 +68,14 @@ def read_photo(path: Path) -> Photo:
     except cv2.error as error:
         raise MediaError(f"{path} is not a photo that can be read: {error.err}") from None
     if pixels is None or pixels.size == 0:
-        raise MediaError(f"{path} is not a photo that can be read; known are {', '.join(sorted(PHOTO_SUFFIXES))}")
+        known = ", ".join(sorted(PHOTO_SUFFIXES))
+        raise MediaError(f"{path} is not a photo that can be read, or is cut off; known are {known}")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise MediaError(f"{path} holds {pixels.dtype} values; photos of 8 or 16 bits are taken. Convert it first")
     metadata = tuple(
         (int(kind), np.asarray(block, np.uint8).ravel()) for kind, block in zip(kinds, blocks, strict=True)
     )
-    tags, notes = read_tags(path) if path.suffix.lower() in TIFF_SUFFIXES else ((), ())
+    tags, notes = read_tags(path) if path.suffix.lower() in TIFF_SUFFIXES else ((), unread(data.tobytes()))
     if path.suffix.lower() == ".avif":
         pixels, notes = avif.seen(pixels, data.tobytes())
         metadata = tuple((kind, _upright_exif(kind, block)) for kind, block in metadata)

@@ -22,17 +22,19 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
+from exdnet_plugin.media.chapters import chapters_of
 from exdnet_plugin.media.copying import add_copy, copied_packets, seconds, stream_metadata
 from exdnet_plugin.media.encoding import Encoding, check_opened, refused
 from exdnet_plugin.media.kept import left_out
-from exdnet_plugin.media.opening import open_media
+from exdnet_plugin.media.opening import ffmpeg_name, open_media
 from exdnet_plugin.media.packet_log import PacketLog
 from exdnet_plugin.media.source import VideoSource
-from exdnet_plugin.whole_file import REMEDY, check_free, replace_whole
+from exdnet_plugin.whole_file import REMEDY, check_free, check_not_source, replace_whole
 
 CONTAINERS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".flv", ".nut", ".mxf", ".mpg", ".ogv"}
 )
+_RUN_UP = Fraction(1, 10)  # seconds that an audio decoder is given before what is heard
 _MOST_TICKS = (1 << 31) - 1
 _APPLE = (".mp4", ".mov", ".m4v")
 
@@ -60,7 +62,7 @@ class VideoSink:
         self._copied: dict[int, Stream] = {}
         try:
             self._container: OutputContainer = av.open(
-                str(hidden), "w", container_options=_container_options(path, source, encoding)
+                ffmpeg_name(hidden), "w", container_options=_container_options(path, source, encoding)
             )
         except (FFmpegError, OSError) as error:
             raise MediaError(f"{path} cannot be written: {error.strerror}. {REMEDY}") from None
@@ -71,6 +73,11 @@ class VideoSink:
         except BaseException:
             self.abort()
             raise
+
+    @property
+    def _hides(self) -> bool:
+        """Whether the container has edit lists, which say what is not shown."""
+        return self.path.suffix.lower() in _APPLE
 
     @property
     def video(self) -> VideoCodecContext:
@@ -104,7 +111,7 @@ class VideoSink:
         self._video.disposition = source.stream.disposition
         if source.facts.display_matrix:
             self._video.set_display_matrix(source.facts.display_matrix)
-        if chapters := _chapters(source):
+        if chapters := chapters_of(source):
             self._container.set_chapters(chapters)
         for stream in source.others:
             if not _is_made_anew(stream, bool(chapters)):
@@ -129,10 +136,13 @@ class VideoSink:
             raise MediaError(f"{what}; .mkv takes most, or try another --codec") from None
         check_opened(self.video)
 
-    def finish(self, log: PacketLog) -> None:
-        """Join the video in the log and the source's other streams, write the index and give the file its name."""
+    def finish(self, log: PacketLog, *, partial: bool = False) -> None:
+        """Join the video in the log and the source's other streams, write the index and give the file its name.
+
+        With `partial`, the other streams end where the video in the log does.
+        """
         try:
-            for packet in self._joined(log):
+            for packet in self._joined(log, self._shown_until(log) if partial else self._source.until):
                 self._container.mux(packet)
             self._container.close()
             copies = {index: stream.index for index, stream in self._copied.items()}
@@ -144,8 +154,13 @@ class VideoSink:
             remedy = REMEDY if isinstance(error, OSError) else f"{self.path.suffix} does not take a stream; try .mkv"
             raise MediaError(f"{self.path} cannot be written: {error.strerror or error}. {remedy}") from error
 
-    def _joined(self, log: PacketLog) -> Iterator[Packet[Any]]:
-        """Packets of all streams, by time."""
+    def _shown_until(self, log: PacketLog) -> Fraction:
+        """When the last frame in the log ends, in seconds of the source's own times."""
+        end = log.end * self.encoding.time_base
+        return end + self._source.zero if self.encoding.cfr else end
+
+    def _joined(self, log: PacketLog, until: Fraction | None) -> Iterator[Packet[Any]]:
+        """Packets of all streams, by time; of those that are copied, what is shown before a time of the source's."""
         # At a constant rate, ticks are counted from the sink's own 0.
         shift = 0 if self.encoding.cfr else round(self._source.zero / self.encoding.time_base)
         video: Iterator[Packet[Any]] = (
@@ -154,7 +169,7 @@ class VideoSink:
         if self._container.format.name == "mpegts":
             video = self._with_start_told(video)
         with open_media(self._source.path) as container:
-            yield from merge(video, self._others(container), key=seconds)
+            yield from merge(video, self._others(container, until), key=seconds)
 
     def _with_start_told(self, packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
         """MPEG-TS counts no time below 0, so its writer puts all streams off where decoding would start there."""
@@ -168,16 +183,18 @@ class VideoSink:
             yield first
         yield from packets
 
-    def _others(self, container: InputContainer) -> Iterator[Packet[Any]]:
+    def _others(self, container: InputContainer, until: Fraction | None) -> Iterator[Packet[Any]]:
         """Packets of the copied streams within the excerpt, whose start is their new 0 where one was asked for."""
         if not self._copied:
             return
-        zero, until = self._source.zero, self._source.until
+        zero = self._source.zero
         for packet in copied_packets(container, self._copied):
             base = packet.time_base or Fraction(1)
             shown = ((packet.dts if packet.pts is None else packet.pts) or 0) * base
             if packet.stream.disposition & Disposition.attached_pic:
                 yield packet
+            elif packet.is_discard and not self._hides and packet.stream.type != "video" and shown < -_RUN_UP:
+                continue  # an edit list hides it, and here it would be heard
             elif not (zero and shown < zero) and (until is None or shown < until):
                 yield _shifted(packet, round(zero / base))
 
@@ -208,22 +225,6 @@ def _shifted(packet: Packet[Any], ticks: int) -> Packet[Any]:
     return packet
 
 
-def _chapters(source: VideoSource) -> list[Any]:
-    """The chapters within the excerpt, with times from its start."""
-    chapters = source.container.chapters()
-    if not source.zero and source.until is None:
-        return chapters
-    kept = []
-    for chapter in chapters:
-        base = chapter["time_base"] or Fraction(1)
-        start, end = max(chapter["start"] * base, source.origin), chapter["end"] * base
-        end = end if source.until is None else min(end, source.until)
-        if start < end:
-            times = {"start": round((start - source.zero) / base), "end": round((end - source.zero) / base)}
-            kept.append({**chapter, **times})
-    return kept
-
-
 def _is_made_anew(stream: Stream, chapters: bool) -> bool:
     """Whether a data stream is one that the muxer writes itself: MP4's chapter titles, a timecode track."""
     if stream.type != "data":
@@ -236,6 +237,5 @@ def check_sink(path: Path, source: Path, suffixes: frozenset[str], *, overwrite:
     if path.suffix.lower() not in suffixes:
         known = ", ".join(sorted(suffixes))
         raise MediaError(f"{path} has the extension {path.suffix!r}, but a sink for {source.name} needs one of {known}")
-    if path.is_file() and source.exists() and path.samefile(source):
-        raise MediaError(f"{path} is the source itself; give the sink another name")
+    check_not_source(path, source)
     check_free(path, overwrite=overwrite)

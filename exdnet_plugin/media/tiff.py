@@ -7,6 +7,8 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
+from exdnet_plugin.errors import MediaError
+
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 TIFF_KEPT = {
     270: "ImageDescription",
@@ -19,18 +21,31 @@ TIFF_KEPT = {
     34675: "ICC profile",
 }
 _EXIF = 34665
+_LAB = (8, 9, 10)  # of PhotometricInterpretation: CIE, ICC and ITU Lab
 
 
 def read_tags(path: Path) -> tuple[tuple[tuple[int, Any], ...], tuple[str, ...]]:
-    """The tags that are written again, as (code, value), and what is not, a line each."""
+    """The tags that are written again, as (code, value), and what is not, a line each. MediaError for CIE Lab."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
         tags = cast(tifffile.TiffPage, file.pages[0]).tags
+        if 262 in tags and int(tags[262].value) in _LAB:
+            raise MediaError(f"{path} is in CIE Lab, which is not read; convert it to RGB first")
         kept = tuple((code, tags[code].value) for code in TIFF_KEPT if code in tags)
         notes = ("its EXIF camera settings are left out: TIFF files are written without",) if _EXIF in tags else ()
         pages = ("only its first page is taken",) if len(file.pages) > 1 else ()
-    return kept, (*notes, *pages)
+        dots = _dots_an_inch(tags)
+    size = (f"{dots} dots an inch are left out: photos are written without",) if dots not in (0, 72, 96) else ()
+    return kept, (*notes, *size, *pages)
+
+
+def _dots_an_inch(tags: Any) -> int:
+    """Of TIFF's XResolution, a fraction, and ResolutionUnit, 2 for inches and 3 for centimetres; 0 where untold."""
+    if 282 not in tags:
+        return 0
+    (dots, of), unit = tags[282].value, int(tags[296].value) if 296 in tags else 2
+    return round(float(dots) / (of or 1) * {2: 1.0, 3: 2.54}.get(unit, 0.0))
 
 
 def write_tiff(path: Path, pixels: NDArray[Any], tags: tuple[tuple[int, Any], ...]) -> None:

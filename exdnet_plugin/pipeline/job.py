@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from exdnet_plugin.frame_filter import FrameFilter, Quality
 from exdnet_plugin.media.encoding import Encoding, EncodingOptions, choose_encoding
 from exdnet_plugin.media.sink import CONTAINERS, VideoSink, check_sink
 from exdnet_plugin.media.source import Excerpt, VideoSource
-from exdnet_plugin.pipeline.run import OnStop, run
+from exdnet_plugin.pipeline.run import OnStop, partial_path, run
 from exdnet_plugin.pipeline.trace import Trace
 from exdnet_plugin.pipeline.work import Work
 from exdnet_plugin.plugins import Plugins
@@ -48,6 +48,11 @@ class Job:
     plugins: Plugins
     profile: Path | None = None
 
+    def __post_init__(self) -> None:
+        for name, value, allowed in (("hdr", self.hdr, get_args(Hdr)), ("on_stop", self.on_stop, get_args(OnStop))):
+            if value not in allowed:
+                raise ValueError(f"{name} {value!r} is not there; there are {', '.join(allowed)}")
+
     def parts(self) -> list[Job]:
         """A job for each size that frames have, one behind the other."""
         with VideoSource(self.source, stream=self.video_stream, excerpt=self.excerpt) as source:
@@ -72,6 +77,8 @@ class Job:
         ) as source:
             trace = Trace(self.profile, [self.source, self.sink]) if self.profile else None
             check_sink(self.sink, self.source, CONTAINERS, overwrite=self.overwrite)
+            if self.on_stop == "partial":
+                check_sink(partial_path(self.sink), self.source, CONTAINERS, overwrite=self.overwrite)
             encoding = choose_encoding(self.sink.suffix.lower(), source.facts, self.encoding)
             work = Work(self.sink, self._identity(source, encoding), resume=self.resume, overwrite=self.overwrite)
             try:

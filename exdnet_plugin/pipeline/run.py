@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any, Literal
 
 from exdnet_plugin.errors import MediaError
@@ -146,6 +147,11 @@ def _planes(items: Iterator[Shown], in_flight: deque[Shown], source: VideoSource
             yield second, moment + 0.5 / float(source.facts.rate or 25)
 
 
+def partial_path(sink: Path) -> Path:
+    """The name under which what is done of a stopped job can be played."""
+    return sink.with_name(f"{sink.stem}.partial{sink.suffix}")
+
+
 def _write(sink: VideoSink, work: Work, clock: StageClock) -> None:
     start = time.perf_counter()
     sink.finish(work.log)
@@ -156,11 +162,10 @@ def _stopped(sink: VideoSink, work: Work, on_stop: OnStop) -> str:
     """Do with an unfinished job what is asked; the line that tells of it."""
     done = work.progress.encoded
     if on_stop == "partial" and done:
-        name = sink.path.with_name(f"{sink.path.stem}.partial{sink.path.suffix}")
-        sink.path = name
-        sink.finish(work.log)
+        sink.path = partial_path(sink.path)
+        sink.finish(work.log, partial=True)
         work.remove()
-        return f"the first {done} frames are in {name}"
+        return f"the first {done} frames are in {sink.path}"
     if on_stop == "keep" and work.started:
         work.close()
         return f"{work.progress.frames + len(work.kept())} frames are done and kept; --resume goes on behind them"

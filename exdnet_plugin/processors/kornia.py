@@ -68,6 +68,8 @@ class KorniaProcessor:
 
 
 def _literal(text: str) -> Any:
+    if text.count("(") != text.count(")"):
+        raise ValueError(f"{text!r} is cut off at a comma: put it between single quotes, as kernel_size='(5, 5)'")
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

@@ -176,6 +176,25 @@ def test_a_sink_given_twice_is_refused() -> None:
     assert "a.mkv is given twice" in done.stderr
 
 
+def test_the_source_is_never_written_over(make_clip: MakeClip, tmp_path: Path) -> None:
+    source = make_clip("in.mp4")
+    (tmp_path / "other.mp4").symlink_to(source)
+    before = source.read_bytes()
+    for sink in (source, tmp_path / "other.mp4"):
+        command = [*COMMAND, str(source), str(sink), "--overwrite", "--chain", "null"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, "is the source itself" in done.stderr) == (2, True)
+    assert source.read_bytes() == before
+
+
+def test_odd_sizes_and_names_with_a_colon_go_through(make_clip: MakeClip, tmp_path: Path, monkeypatch) -> None:
+    make_clip("12:30.mkv", size=(101, 77), codec="ffv1")
+    monkeypatch.chdir(tmp_path)
+    command = [*COMMAND, "12:30.mkv", "12:31.mkv", "--drop", "never", "--chain", "null"]
+    subprocess.run(command, check=True, capture_output=True)
+    assert [(frame.width, frame.height) for frame in decode(tmp_path / "12:31.mkv")] == [(101, 77)] * 12
+
+
 def test_av1_goes_into_a_recording(tmp_path: Path) -> None:
     source, sink = read_source("lavfi:testsrc2=size=64x64:duration=1"), tmp_path / "out.mkv"
     encoding = LiveEncoding(codec="libsvtav1", preset="12")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,6 +92,33 @@ def test_what_a_format_cannot_hold_is_said(tmp_path: Path, exdnet: Run) -> None:
     assert "16 bits become 8" in said
 
 
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def test_text_density_and_further_frames_are_named(tmp_path: Path, exdnet: Run) -> None:
+    data = cv2.imencode(".png", np.full((8, 8, 3), 30, np.uint8))[1].tobytes()
+    own = chunk(b"acTL", struct.pack(">II", 1, 0)) + chunk(b"tEXt", b"Title\0night")
+    (tmp_path / "in.png").write_bytes(
+        data[:33] + own + chunk(b"pHYs", struct.pack(">IIB", 11811, 11811, 1)) + data[33:]
+    )
+    code, _, said = exdnet("enhance", tmp_path / "in.png", tmp_path / "out.png")
+    assert code == 0
+    for note in ("its text is left out: Title", "300 dots an inch are left out", "only its first frame is taken"):
+        assert note in said
+    data = cv2.imencode(".jpg", np.full((8, 8, 3), 30, np.uint8))[1].tobytes()
+    (tmp_path / "in.jpg").write_bytes(data[:13] + struct.pack(">BHH", 1, 300, 300) + data[18:])
+    assert "300 dots an inch are left out" in exdnet("enhance", tmp_path / "in.jpg", tmp_path / "out.jpg")[2]
+    tifffile.imwrite(tmp_path / "in.tif", np.full((8, 8, 3), 30, np.uint8), resolution=(300, 300), resolutionunit=2)
+    assert "300 dots an inch are left out" in exdnet("enhance", tmp_path / "in.tif", tmp_path / "out.tif")[2]
+
+
+def test_cie_lab_is_refused(tmp_path: Path, exdnet: Run) -> None:
+    tifffile.imwrite(tmp_path / "in.tif", np.full((8, 8, 3), 30, np.uint8), photometric="cielab")
+    code, _, said = exdnet("enhance", tmp_path / "in.tif", tmp_path / "out.tif")
+    assert (code, "is in CIE Lab" in said) == (2, True)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".bmp", ".webp", ".avif", ".heic"])
 def test_gray_photos_stay_gray_where_the_format_has_it(tmp_path: Path, exdnet: Run, suffix: str) -> None:
     source, sink = write(tmp_path / "in.png", dark_frames(1, (40, 60))[0][:, :, 0]), tmp_path / f"out{suffix}"
@@ -119,7 +147,8 @@ def test_a_folder_and_a_glob_keep_names(tmp_path: Path, exdnet: Run) -> None:
     for index, name in enumerate(["a.png", "b.jpg", "c.bmp"]):
         cv2.imwrite(str(folder / name), dark_frames(1, (24, 32), seed=index)[0])
     (folder / "notes.txt").write_text("no photo")
-    assert exdnet("enhance", folder, tmp_path / "out")[0] == 0
+    code, _, said = exdnet("enhance", folder, tmp_path / "out")
+    assert (code, "1 of " in said, "left out by their suffix: notes.txt" in said) == (0, True, True)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.jpg", "c.bmp"]
     assert exdnet("enhance", folder / "*.png", folder / "b.jpg", tmp_path / "two")[0] == 0
     assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["a.png", "b.jpg"]

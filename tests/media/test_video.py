@@ -136,6 +136,32 @@ def test_odd_sizes_work(make_clip: MakeClip, tmp_path: Path, size: tuple[int, in
         assert (frame.width, frame.height) == size
 
 
+def test_a_truncated_matroska_says_how_much_is_missing(make_clip: MakeClip, tmp_path: Path) -> None:
+    whole = make_clip("in.mkv", frames=72, options={"g": "4", "bf": "0"})
+    assert not enhance_video(whole, tmp_path / "whole.mkv", chain="null").notes
+    (tmp_path / "cut.mkv").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    notes = enhance_video(tmp_path / "cut.mkv", tmp_path / "out.mkv", chain="null").notes
+    assert any("cut.mkv is cut off: it tells 3.0 s of video, and ends at 1." in note for note in notes)
+
+
+def test_sound_that_an_edit_list_hides_stays_hidden(make_clip: MakeClip, tmp_path: Path) -> None:
+    plain, source = make_clip("plain.mp4", frames=48, audio=True), tmp_path / "in.mp4"
+    with av.open(str(plain)) as given, av.open(str(source), "w") as hiding:
+        copies = [hiding.add_stream_from_template(stream) for stream in given.streams]
+        for packet in given.demux():
+            if packet.size:
+                packet.stream, early = copies[packet.stream.index], packet.stream.type == "audio"
+                packet.pts -= round(1 / packet.time_base) if early else 0
+                packet.dts -= round(1 / packet.time_base) if early else 0
+                hiding.mux(packet)
+    for suffix in (".mp4", ".mkv", ".ts"):
+        enhance_video(source, tmp_path / f"out{suffix}", chain="null")
+        with av.open(str(tmp_path / f"out{suffix}")) as container:
+            first, heard = (next(container.decode(**{kind: 0})) for kind in ("video", "audio"))
+        assert float(first.time) < 0.2, suffix
+        assert abs(float(heard.time) - float(first.time)) < 0.2, suffix
+
+
 def test_a_truncated_file_yields_what_can_be_decoded_and_says_what_is_lost(make_clip: MakeClip, tmp_path: Path) -> None:
     source = make_clip("in.mp4", frames=48, faststart=True, options={"g": "4", "bf": "0"})
     data = source.read_bytes()

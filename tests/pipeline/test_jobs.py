@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -54,6 +55,13 @@ if __name__ == "__main__":
 
 def child(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", CHILD, *map(str, arguments)], capture_output=True, text=True)
+
+
+def end(path: Path, kind: str) -> float:
+    """When a stream ends, in seconds."""
+    with av.open(str(path)) as container:
+        stream = next(stream for stream in container.streams if stream.type == kind)
+        return max(float((p.pts + p.duration) * stream.time_base) for p in container.demux(stream) if p.size)
 
 
 def pictures(path: Path) -> list[tuple[int | None, bytes]]:
@@ -104,8 +112,17 @@ def test_a_stopped_job_leaves_a_playable_partial_file_when_asked(make_clip: Make
     error = interrupted(source, sink, SEGMENT + 10, on_stop="partial")
     assert f"the first {SEGMENT + 10} frames are in {tmp_path / 'out.partial.mp4'}" in error.__notes__[0]
     assert len(decode(tmp_path / "out.partial.mp4")) == SEGMENT + 10
-    assert packets(tmp_path / "out.partial.mp4", "audio")
+    ends = [end(tmp_path / "out.partial.mp4", kind) for kind in ("video", "audio")]
+    assert ends[1] == pytest.approx(ends[0], abs=0.05)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "out.partial.mp4"]
+
+
+def test_a_partial_file_that_is_there_is_not_replaced(make_clip: MakeClip, tmp_path: Path, exdnet: Run) -> None:
+    source = make_clip("in.mp4")
+    (tmp_path / "out.partial.mp4").write_text("precious")
+    code, _, said = exdnet("enhance", source, tmp_path / "out.mp4", "--chain", "null", "--on-stop", "partial")
+    assert (code, "out.partial.mp4 is there already" in said) == (2, True)
+    assert (tmp_path / "out.partial.mp4").read_text() == "precious"
 
 
 def test_a_stopped_job_leaves_nothing_when_asked(make_clip: MakeClip, tmp_path: Path) -> None:
