@@ -57,6 +57,18 @@ def table(
         "bars": bars(pairs, enhance),
         "quarter size to full size shrunk dB": quarter(pairs, weights, resolve_device(device)),
         "realtime": realtime((pair.load() for pair in held_out), chain, device),
+        "behind denoise": _denoised(pairs, photos, _enhancing(f"denoise,{chain}", device)),
+    }
+
+
+def _denoised(pairs: Pairs, photos: Path | None, enhance: Enhance) -> dict[str, Any]:
+    """The same checks where noise is reduced before."""
+    lit = [(photo, photo) for photo in load_bright(photos)] if photos else []
+    return {
+        **_by_light(pairs, enhance),
+        **({"photos": _by_light(lit, enhance)} if lit else {}),
+        "lamps of 250, least luma": lamps(pairs, enhance),
+        "bars": bars(pairs, enhance),
     }
 
 

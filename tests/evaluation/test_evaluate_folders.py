@@ -137,7 +137,7 @@ def test_what_is_no_folder_of_pictures_is_refused(exdnet: Run, pairs: Path) -> N
         (["--from", "1"], "--from"),
         (["--validation"], "no ground truth"),
         (["--hold-out", "views"], "--hold-out: there is no ground truth"),
-        (["--chain", "exdnot"], "there are exdnet"),
+        (["--chain", "exdnot"], "there are denoise, exdnet"),
         (["--chain", "exdnet=weights=gone.pth"], "no weights 'gone.pth'"),
         (["--device", "tpu"], "there is cpu"),
     ],
