@@ -154,6 +154,7 @@ def test_an_unwritable_folder_is_refused(exdnet: Run, clip: Path) -> None:
         (["--option", "prezet=slow"], "has no option 'prezet'; near it are preset"),
         (["--quality", "perfect"], "'perfect' is not one of"),
         (["--crf", "low"], "--crf"),
+        (["--preset", "fastest"], "preset 'fastest': libx264 has ultrafast, superfast"),
         (["--chain", "kornia=op=filters.box_blur:kernel_size=(5,5)"], "put it between single quotes"),
     ],
 )

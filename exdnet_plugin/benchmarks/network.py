@@ -20,6 +20,7 @@ from exdnet_plugin.exdnet.engines import Engine
 from exdnet_plugin.exdnet.exposures import exposure_range, network_input
 from exdnet_plugin.exdnet.inference import Inference, exact_inference
 from exdnet_plugin.exdnet.network import HALO
+from exdnet_plugin.frame_filter import Quality
 from exdnet_plugin.stream_info import StreamInfo
 
 _SET = ", memory and threads set as exdnet's"
@@ -54,8 +55,9 @@ def speed(size: str, device: str, runs: int, engines: Sequence[Engine]) -> dict[
             "ns a pixel": round(after["median"] / (frames.shape[2] * frames.shape[3]) * 1e9, 1),
             **({} if expected is None else {"largest difference": _largest_difference(exact, frames, expected)}),
         }
-    after = realtime(size, device, 20 * runs)
+    after = filtered(size, device, 20 * runs, quality="realtime")
     found["realtime"] = {"planes to planes": after, **_faster(found, after)}
+    found["denoise"] = {"planes to planes": filtered(size, device, 4 * runs, chain="denoise")}
     return found
 
 
@@ -113,14 +115,16 @@ def _plain(size: str, device: str, runs: int, keep: bool) -> dict[str, float]:
     return timed(plain, runs, device)
 
 
-def realtime(size: str, device: str, runs: int) -> dict[str, Any]:
-    """Seconds a frame of the chain at quality realtime, yuv420p planes to planes."""
+def filtered(
+    size: str, device: str, runs: int, *, chain: str = "exdnet", quality: Quality = "exact"
+) -> dict[str, float]:
+    """Seconds a frame of a chain, yuv420p planes to planes."""
     height, width = SIZES[size]
     generator = np.random.default_rng(0)
     shapes = [(height, width), *[(-(-height // 2), -(-width // 2))] * 2]
     planes = [generator.integers(*levels, shape, np.uint8) for shape, levels in zip(shapes, _LEVELS, strict=True)]
     moment = iter(range(1 << 30))
-    with open_filter(StreamInfo(width, height, "yuv420p"), device=device, quality="realtime") as opened:
+    with open_filter(StreamInfo(width, height, "yuv420p"), chain=chain, device=device, quality=quality) as opened:
         return timed(lambda: opened(planes, next(moment) / 30), runs, device)
 
 

@@ -119,6 +119,8 @@ class Encoding:
 
 
 _MOST_CRF = {"libx264": 51, "libx265": 51, "libsvtav1": 63, "libaom-av1": 63, "libvpx": 63, "libvpx-vp9": 63}
+_X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+_PRESETS = {"libx264": _X26X, "libx265": _X26X, "libsvtav1": tuple(map(str, range(-1, 14)))}
 _STEADY = frozenset({"mpeg1video", "mpeg2video", ".avi", ".mxf", ".mpg"})
 _INTERLACED = frozenset({"libx264", "mpeg2video", "prores_ks", "prores_aw", "prores", "ffv1"})
 
@@ -176,6 +178,8 @@ def _options(codec: str, chosen: str, facts: VideoFacts, asked: EncodingOptions)
     elif codec in _DEFAULT_QUALITY:
         options[_quality_option(codec)] = _DEFAULT_QUALITY[codec]
     if asked.preset is not None:
+        if asked.preset not in _PRESETS.get(codec, (asked.preset,)):
+            raise ValueError(f"preset {asked.preset!r}: {codec} has {', '.join(_PRESETS[codec])}")
         options["preset"] = asked.preset
     if facts.chroma_site != "unspecified" and pixel_format(workable_format(chosen)).log2_chroma != (0, 0):
         options["chroma_sample_location"] = facts.chroma_site

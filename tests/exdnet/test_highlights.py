@@ -12,7 +12,7 @@ from conftest import dark_frames
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exdnet_plugin import ExdNetModule, StreamInfo, enhance_image
+from exdnet_plugin import ColorFacts, ExdNetModule, StreamInfo, enhance_image, open_filter
 from exdnet_plugin.exdnet.highlights import KNEE, Shoulder, curvatures, roll_off_into, rolled_off
 from exdnet_plugin.frame_filter import Quality
 from exdnet_plugin.processors.exdnet import ExdNetProcessor
@@ -137,3 +137,17 @@ def test_the_published_network_has_no_shoulder_and_another_word_is_refused(night
     assert np.array_equal(by_default, clipped)
     with pytest.raises(ValueError, match="highlights 'soft' is not there; there are keep, clip"):
         ExdNetProcessor(highlights="soft")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("transfer", "dark", "lamp"), [("smpte2084", 200, 770), ("arib-std-b67", 120, 900)])
+def test_a_lamp_of_hdr_is_as_bright_behind_the_default_chain(transfer: str, dark: int, lamp: int) -> None:
+    """1,000 cd/m² stay that, where a night around it is lifted; codes are of 10 bits, 64 is black."""
+    luma = dark + np.round(np.array(dark_frames(1, (96, 128), peak=60))[0, :, :, 1]).astype(np.uint16)
+    luma[30:62, 40:72] = lamp
+    chroma = np.full((48, 64), 512, np.uint16)
+    color = ColorFacts(matrix="bt2020nc", primaries="bt2020", transfer=transfer, range="limited")
+    with open_filter(StreamInfo(128, 96, "yuv420p10le", color=color)) as bright:
+        result = bright([luma, chroma, chroma], 0.0)[0].astype(int)
+    inside, around = np.s_[34:58, 44:68], np.s_[70:, :]
+    assert np.abs(result[inside] - lamp).max() <= 8
+    assert result[around].mean() > luma[around].mean() + 10
