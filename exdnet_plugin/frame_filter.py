@@ -137,6 +137,12 @@ class FrameFilter:
         most *= len(devices_of(self.stream.device))
         return next(size for size in range(min(most, SEGMENT), 0, -1) if SEGMENT % size == 0)
 
+    @property
+    def step(self) -> int:
+        """Behind how many frames a job keeps what processors remember: each, or 120 of batches or where it is much."""
+        much = any(getattr(processor, "remembers_pictures", False) for processor in self._processors)
+        return SEGMENT if self.batch > 1 or much else 1
+
     def restore(self, state: State) -> None:
         """Let processors remember what a snapshot holds. ValueError when it is not of this chain."""
         for index, processor in enumerate(self._processors):

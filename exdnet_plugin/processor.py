@@ -17,7 +17,8 @@ class FrameProcessor(Protocol):
     A processor may also carry `changes_pixels = False`, which leaves it out of the chain when it runs (a chain of
     nothing else passes planes as they are), and counts: `cuts`, how often its temporal state started anew, and `lit`,
     how many frames it left, more or less, as they are, since they need nothing. One that remembers something between
-    frames should carry :class:`Resumable`'s methods too.
+    frames should carry :class:`Resumable`'s methods too, and `remembers_pictures = True` where that is as large as a
+    frame: then it is not kept behind every frame of a job, but of every 120th.
     """
 
     def open(self, stream: StreamInfo) -> None:

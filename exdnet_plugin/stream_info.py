@@ -39,6 +39,7 @@ class StreamInfo:
         rate: frames a second where the stream has a steady rate.
         color: the colour facts as tagged; what is unspecified is resolved by `exdnet_plugin.color`.
         device: where frames are processed, as torch names it: `cpu`, `cuda:0`; `cuda` is all GPUs.
+        fields: 2 where frames are the fields of interlaced ones, in turn, whose lines lie between each other's; else 1.
         shrunk: how many times smaller these frames are than the video's, for quality `realtime`; 1 is as large.
     """
 
@@ -49,6 +50,7 @@ class StreamInfo:
     color: ColorFacts = field(default_factory=ColorFacts)
     device: str = "cpu"
     shrunk: float = 1.0
+    fields: int = 1
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:

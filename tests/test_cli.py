@@ -104,7 +104,8 @@ def test_a_sink_that_is_none_is_refused_and_nothing_is_lost(exdnet: Run, clip: P
     [
         ("-", "out.mp4", "standard input is for `exdnet stream`"),
         ("rtsp://user:secret@camera/main", "out.mp4", "a URL is for `exdnet stream`"),
-        ("in.mp4", "-", "`exdnet pipe` write to standard output"),
+        ("in.mp4", "-", "as `exdnet pipe`, to standard output"),
+        ("in.mp4", "rtmp://server/app/secret", "`exdnet stream` writes to URLs"),
     ],
 )
 def test_what_is_for_streams_is_told_so(exdnet: Run, source: str, sink: str, said: str) -> None:

@@ -74,6 +74,73 @@ def test_what_moves_leaves_no_trail() -> None:
     assert float(columns.abs().max()) < 1 / 255  # an eighth of what moved would be 2.5
 
 
+@pytest.mark.parametrize("contrast", [1, 2, 4, 8])
+def test_what_is_as_faint_as_the_noise_leaves_no_trail(contrast: int) -> None:
+    """A box that moves four pixels a frame: what is left of it behind it, of four runs."""
+    left = []
+    for run in range(4):
+        processor = opened()
+        for step in range(20):
+            clean = torch.full((1, 3, *SIZE), 20 / 255)
+            clean[:, :, 30:62, 4 * step : 4 * step + 24] += contrast / 255
+            result = processor.process(noisy(clean, 100 * run + step), TIMES)
+        left.append(float((result - clean)[:, :, 32:60, 52:72].mean()))
+    assert sum(left) / 4 < 0.35 / 255
+
+
+def test_light_that_comes_slowly_is_followed() -> None:
+    processor = opened()
+    for step in range(40):
+        clean = torch.full((1, 3, *SIZE), (10 + 0.3 * step) / 255)
+        result = processor.process(noisy(clean, step), TIMES)
+    assert float((result - clean).mean()) > -1 / 255
+
+
+def test_no_more_frames_are_averaged_than_asked_for() -> None:
+    processor = opened(frames=4)
+    for seed in range(8):
+        processor.process(noisy(scene(), seed), TIMES)
+    assert float(processor.state()["0.count"].max()) == 4
+
+
+def test_a_channel_near_black_does_not_count_as_motion() -> None:
+    clean = torch.tensor([20, 20, 1]).reshape(1, 3, 1, 1).expand(1, 3, *SIZE) / 255
+    processor = opened()
+    for seed in range(8):
+        processor.process(noisy(clean, seed), TIMES)
+    assert float(processor.state()["0.count"].mean()) > 6
+
+
+def test_fields_are_averaged_each_with_its_own() -> None:
+    """Lines of one field are black, of the other bright: mixed, both would be grey."""
+    processor = DenoiseProcessor()
+    processor.open(StreamInfo(SIZE[1], SIZE[0], fields=2))
+    fields = [torch.full((1, 3, *SIZE), level / 255) for level in (20, 24)]
+    for step in range(24):
+        result = processor.process(noisy(fields[step % 2], step), TIMES)
+    assert error(result, fields[1]) < 0.45 * SIGMA
+    assert float((result - fields[1]).mean()) == pytest.approx(0, abs=0.2 / 255)
+
+
+def test_it_goes_on_with_fields_and_at_full_size_alone() -> None:
+    streams = [StreamInfo(SIZE[1], SIZE[0], fields=2) for _ in range(2)]
+    first, second = DenoiseProcessor(), DenoiseProcessor()
+    for processor, stream in zip((first, second), streams, strict=True):
+        processor.open(stream)
+    for step in range(5):
+        first.process(noisy(scene(step % 2), step), TIMES)
+    second.restore(first.state())
+    given = noisy(scene(1), 6)
+    assert torch.equal(first.process(given, TIMES), second.process(given, TIMES))
+    small = DenoiseProcessor()
+    small.open(StreamInfo(32, 24, shrunk=4.0))
+    small.restore(first.state())
+    assert small.state() == {}
+    second.open(StreamInfo(32, 24))
+    with pytest.raises(ValueError, match="another size"):
+        second.restore(first.state())
+
+
 def test_behind_a_cut_nothing_of_the_scene_before_is_seen() -> None:
     processor = opened()
     for seed in range(8):
@@ -116,11 +183,15 @@ def test_noise_is_told_beside_texture_and_black_bars() -> None:
     given[:, :, :16] = 0
     assert float(noise_variance(given).sqrt().mean()) == pytest.approx(SIGMA, rel=0.3)
     assert float(noise_variance(torch.zeros(1, 3, 96, 128)).max()) == 0
+    assert float(noise_variance(noisy(torch.full((1, 3, 96, 128), 1 / 255), 0)).min()) > 0
 
 
-def test_no_strength_leaves_the_frame() -> None:
+def test_strength_blends() -> None:
     given = noisy(scene(), 0)
-    torch.testing.assert_close(opened(strength=0).process(given, TIMES), given, rtol=0, atol=1e-7)
+    none, half, full = (opened(strength=strength).process(given, TIMES) for strength in (0, 0.5, 1))
+    torch.testing.assert_close(none, given, rtol=0, atol=1e-7)
+    torch.testing.assert_close(half, (given + full) / 2)
+    assert error(full, given) > 1 / 255
 
 
 def test_frames_of_quality_realtime_pass_with_a_word(caplog: pytest.LogCaptureFixture) -> None:
@@ -132,7 +203,7 @@ def test_frames_of_quality_realtime_pass_with_a_word(caplog: pytest.LogCaptureFi
     assert "realtime" in caplog.text
 
 
-@pytest.mark.parametrize(("option", "value"), [("strength", 1.5), ("frames", 0)])
+@pytest.mark.parametrize(("option", "value"), [("strength", 1.5), ("frames", 0), ("frames", 1.5)])
 def test_options_out_of_range_are_refused(option: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{option} {value}"):
         DenoiseProcessor(**{option: value})

@@ -7,6 +7,7 @@ import pytest
 from conftest import Identity
 
 from exdnet_plugin import StreamInfo, open_filter
+from exdnet_plugin.frame_filter import SEGMENT
 
 PLANES = [np.zeros((4, 6, 3), np.uint8)]
 
@@ -17,6 +18,14 @@ def test_a_time_that_is_none_is_refused_and_leaves_no_trace() -> None:
             with pytest.raises(ValueError, match=f"time {time}"):
                 opened(PLANES, time)
         assert len(opened(PLANES, 0.0)) == 1
+
+
+def test_what_remembers_pictures_is_not_kept_of_every_frame() -> None:
+    steps = []
+    for chain in ("exdnet", "denoise,exdnet"):
+        with open_filter(StreamInfo(6, 4), chain=chain, device="cpu") as opened:
+            steps.append(opened.step)
+    assert steps == [1, SEGMENT]
 
 
 def test_a_closed_filter_is_refused() -> None:

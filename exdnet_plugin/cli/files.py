@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from pathlib import Path
 
 import click
@@ -13,8 +14,9 @@ from exdnet_plugin.media.photos import PHOTO_SUFFIXES
 
 def jobs_of(sources: tuple[str, ...], sink: Path) -> list[tuple[Path, Path]]:
     """Each file with the name it will have."""
-    if str(sink) == "-":
-        raise MediaError("-: enhance writes files; `exdnet stream` and `exdnet pipe` write to standard output")
+    if str(sink) == "-" or re.match(r"\w+:/", str(sink)):  # of two slashes, a path keeps one
+        others = "`exdnet stream` writes to URLs and, as `exdnet pipe`, to standard output"
+        raise MediaError(f"{str(sink).partition(':')[0]}: enhance writes files; {others}")
     found = [path for source in sources for path in _expand(source)]
     several = len(found) != 1 or Path(sources[0]).is_dir()
     if not several and not sink.is_dir() and sink.suffix:

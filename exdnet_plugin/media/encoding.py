@@ -120,7 +120,8 @@ class Encoding:
 
 _MOST_CRF = {"libx264": 51, "libx265": 51, "libsvtav1": 63, "libaom-av1": 63, "libvpx": 63, "libvpx-vp9": 63}
 _X26X = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
-_PRESETS = {"libx264": _X26X, "libx265": _X26X, "libsvtav1": tuple(map(str, range(-1, 14)))}
+_NUMBERS = tuple(map(str, range(10)))  # the same, counted
+_PRESETS = {**dict.fromkeys(("libx264", "libx265"), (*_X26X, *_NUMBERS)), "libsvtav1": tuple(map(str, range(-1, 14)))}
 _STEADY = frozenset({"mpeg1video", "mpeg2video", ".avi", ".mxf", ".mpg"})
 _INTERLACED = frozenset({"libx264", "mpeg2video", "prores_ks", "prores_aw", "prores", "ffv1"})
 

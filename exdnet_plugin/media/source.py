@@ -89,6 +89,7 @@ class VideoSource:
             self.facts.rate and self.facts.rate * self.fields,
             self.facts.tags.names(self.facts.chroma_site),
             device,
+            fields=self.fields,
         )
 
     def _first_frame(self) -> av.VideoFrame:

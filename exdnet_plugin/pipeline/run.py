@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from exdnet_plugin.errors import MediaError
-from exdnet_plugin.frame_filter import SEGMENT, FrameFilter, State
+from exdnet_plugin.frame_filter import FrameFilter, State
 from exdnet_plugin.media.fields import split, woven
 from exdnet_plugin.media.frames import frame_from_planes, frame_planes
 from exdnet_plugin.media.sink import VideoSink
@@ -110,7 +110,7 @@ def _stages(
 
 def _filtered(frame_filter: FrameFilter, items: Iterator[Shown], source: VideoSource, work: Work) -> Iterator[Finished]:
     """Frames through the filter, behind those that the journal holds filtered already."""
-    step = 1 if frame_filter.batch == 1 else SEGMENT
+    step = frame_filter.step
     state: State = work.state
     for path in work.kept() if step == 1 else ():
         shown = next(items, None)

@@ -7,6 +7,7 @@ frame, and nothing is looked up ahead, so that a live stream waits for nothing.
 from __future__ import annotations
 
 import logging
+from collections import deque
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,9 @@ from exdnet_plugin.temporal import Temporal
 
 FRAMES = 8
 ROUNDING = (1 / 255) ** 2 / 12  # the variance of rounding to 8 bits: what is flat may still flip by a code
-STILL, MOVES = 1.4, 3.0  # times the variance that noise explains: up to where nothing moves, from where all does
+# Times the variance that noise explains, of a cell's values and of its mean: up to where nothing moves, from where all.
+STILL, MOVES = 1.4, 3.0
+STEADY, SHIFTS = 12.0, 24.0
 MOVING = 8  # pixels a side of what moves together
 # Pixels a side of what has one mean and variance, and how much of the variance there is smoothed: noise and rounding
 # in small cells, in large ones the steps of a code or two that strong compression leaves between blocks.
@@ -38,20 +41,23 @@ class DenoiseProcessor:
     Raises:
         ValueError: strength or frames is out of range.
 
-    Frames of quality `realtime` pass as they are: they were shrunk, which averages noise, and their change of colour is
-    all that the video takes of them.
+    The fields of interlaced frames are averaged each with those of its parity. Frames of quality `realtime` pass as
+    they are: they were shrunk, which averages noise, and their change of colour is all that the video takes of them.
     """
+
+    remembers_pictures = True
 
     def __init__(self, strength: float = 1.0, frames: int = FRAMES) -> None:
         if not 0 <= strength <= 1:
             raise ValueError(f"strength {strength}: it must be between 0 and 1")
-        if frames < 1:
+        if not (isinstance(frames, int) and frames >= 1):
             raise ValueError(f"frames {frames}: at least 1 is needed, which is each frame by itself")
-        self._strength, self._frames, self._temporal = strength, frames, Temporal()
-        self._device, self._small = "cpu", False
+        self._strength, self._frames = strength, frames
+        self._parities = deque([Temporal()])
 
     def open(self, stream: StreamInfo) -> None:
-        self._device, self._small = stream.device, stream.shrunk > 1
+        self._stream, self._small = stream, stream.shrunk > 1
+        self._parities = deque(Temporal() for _ in range(stream.fields))
         if self._small:
             log.warning("denoise does nothing in quality realtime, which takes no more than colours from small frames")
 
@@ -70,26 +76,37 @@ class DenoiseProcessor:
 
     def _averaged(self, frame: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """The mean over the frames since something moved, and of how many each cell of it is."""
-        before = self._temporal.state
+        before = self._parities[0].state
         if before:
             moved = _motion(frame - before["mean"], variance, before["count"])
             count = (before["count"] * (1 - moved) + 1).clamp(max=self._frames)
             mean = torch.lerp(before["mean"], frame, _spread(1 / count, frame, MOVING))
         else:
             mean, count = frame.clone(), torch.ones_like(_cells(frame[:, :1], MOVING))
-        self._temporal.state = {"mean": mean, "count": count}
+        self._parities[0].state = {"mean": mean, "count": count}
+        self._parities.rotate(-1)
         return mean, count
 
     def reset(self) -> None:
-        self._temporal.reset()
+        for temporal in self._parities:
+            temporal.reset()
 
     def state(self) -> dict[str, Tensor]:
-        """The mean so far and of how many frames it is, on the CPU."""
-        return {name: value.cpu().clone() for name, value in self._temporal.state.items()}
+        """The mean so far and of how many frames it is, on the CPU; of fields, the next one's first."""
+        return {
+            f"{turn}.{name}": value.cpu().clone()
+            for turn, temporal in enumerate(self._parities)
+            for name, value in temporal.state.items()
+        }
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from what :meth:`state` told, after `open`."""
-        self._temporal.state = {name: value.to(self._device) for name, value in state.items()}
+        """Go on from what :meth:`state` told, after `open`. Frames of quality `realtime` have no use for it."""
+        self.reset()
+        for key, value in () if self._small else state.items():
+            turn, _, name = key.partition(".")
+            if name == "mean" and value.shape[2:] != (self._stream.height, self._stream.width):
+                raise ValueError(f"a mean of {tuple(value.shape)} is of another size")
+            self._parities[int(turn)].state[name] = value.to(self._stream.device)
 
     def close(self) -> None:
         """What is remembered goes with the object."""
@@ -106,7 +123,7 @@ def noise_variance(frame: Tensor) -> Tensor:
         frame: (1, 3, H, W), float32, in [0, 1].
 
     Returns:
-        (1, 3, 1, 1), of [0, 1] squared; 0 where all is black or white.
+        (1, 3, 1, 1), of [0, 1] squared.
     """
     height, width = frame.shape[2:]
     whole = F.pad(frame, (0, width % 2, 0, height % 2), mode="replicate") if height % 2 or width % 2 else frame
@@ -114,8 +131,9 @@ def noise_variance(frame: Tensor) -> Tensor:
     diagonal = (upper[..., ::2] - upper[..., 1::2] - lower[..., ::2] + lower[..., 1::2]) / 2
     varied, level = _cells(diagonal.square_(), FLAT), _cells(upper[..., ::2], FLAT)
     whole_noise = (level > UNCLIPPED[0]) & (level < UNCLIPPED[1])
-    varied = torch.where(whole_noise, varied, torch.nan).flatten(2)
-    return varied.nanquantile(QUIET, dim=2).nan_to_num(0.0)[..., None, None]
+    none_whole = ~whole_noise.any(dim=3, keepdim=True).any(dim=2, keepdim=True)  # then what black leaves of it counts
+    varied = torch.where(whole_noise | none_whole, varied, torch.nan).flatten(2)
+    return varied.nanquantile(QUIET, dim=2)[..., None, None]
 
 
 def smoothed(frame: Tensor, variance: Tensor, side: int) -> Tensor:
@@ -140,8 +158,12 @@ def smoothed(frame: Tensor, variance: Tensor, side: int) -> Tensor:
 def _motion(change: Tensor, variance: Tensor, count: Tensor) -> Tensor:
     """How far cells moved, in [0, 1], beside what noise explains; with a cell around, or edges left trails."""
     explained = variance * (1 + 1 / count) + ROUNDING
+    # A mean over a cell varies by so much less where noise is independent from pixel to pixel, or a few times that as
+    # cameras have it. It tells what is fainter than the noise, and light that comes slowly.
+    shift = (_cells(change, MOVING).square_() * MOVING**2 / explained).mean(dim=1, keepdim=True)
     excess = (_cells(change.square_(), MOVING) / explained).mean(dim=1, keepdim=True)
-    return F.max_pool2d(((excess - STILL) / (MOVES - STILL)).clamp(0.0, 1.0), 3, stride=1, padding=1)
+    moved = torch.maximum((excess - STILL) / (MOVES - STILL), (shift - STEADY) / (SHIFTS - STEADY))
+    return F.max_pool2d(moved.clamp_(0.0, 1.0), 3, stride=1, padding=1)
 
 
 def _cells(image: Tensor, side: int) -> Tensor:

@@ -48,7 +48,7 @@ def test_a_part_that_is_none_is_refused(make_clip: MakeClip, tmp_path: Path, exd
         (["--crf", "20", "--bitrate", "1M"], "give one of them"),
         (["--pixel-format", "yuv999p"], "unknown to FFmpeg; libx264 takes yuv420p"),
         (["--pixel-format", "rgb24"], "libx264 does not take pixel format 'rgb24'"),
-        (["--preset", "hasty"], "refuses its settings preset=hasty"),
+        (["--preset", "hasty"], "preset 'hasty': libx264 has ultrafast, superfast"),
         (["--codec", "aac"], "codec 'aac' is for audio"),
         (["--codec", "hevc_nvenc", "--option", "gpu=63"], "it needs an NVIDIA GPU that encodes"),
         (["--codec", "hevc_nvenc", "--preset", "hasty"], "(Invalid argument); check crf, preset and options"),

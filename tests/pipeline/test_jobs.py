@@ -68,20 +68,20 @@ def pictures(path: Path) -> list[tuple[int | None, bytes]]:
     return [(frame.pts, frame.to_ndarray().tobytes()) for frame in decode(path)]
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize(("suffix", "chain"), [(".mp4", "exdnet"), (".mkv", "denoise,exdnet")])
 def test_a_killed_job_goes_on_and_gives_the_file_of_an_uninterrupted_one(
-    make_clip: MakeClip, tmp_path: Path, suffix: str
+    make_clip: MakeClip, tmp_path: Path, suffix: str, chain: str
 ) -> None:
     source, sink, whole = (
         make_clip("in.mp4", frames=FRAMES, audio=True),
         tmp_path / f"a{suffix}",
         tmp_path / f"b{suffix}",
     )
-    assert child(source, sink, "exdnet", SEGMENT + 20).returncode == -signal.SIGKILL
+    assert child(source, sink, chain, SEGMENT + 20).returncode == -signal.SIGKILL
     assert not sink.exists()
-    done = child(source, sink, "exdnet", -1)
+    done = child(source, sink, chain, -1)
     assert done.stdout.split() == [str(FRAMES), str(SEGMENT)], done.stderr
-    child(source, whole, "exdnet", -1)  # a fresh process, as theirs were
+    child(source, whole, chain, -1)  # a fresh process, as theirs were
     assert pictures(sink) == pictures(whole)
     assert packets(sink, "audio") == packets(whole, "audio") != []
     assert not work_folder(sink).exists()
