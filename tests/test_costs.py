@@ -31,12 +31,12 @@ class Costs(TorchDispatchMode):
         return result
 
 
-def costs_of_a_frame(size: tuple[int, int], quality: Quality) -> tuple[float, int]:
+def costs_of_a_frame(size: tuple[int, int], quality: Quality, chain: str = "exdnet") -> tuple[float, int]:
     """Bytes allocated, as a multiple of the frame as float RGB, and waits."""
     width, height = size
     shapes = [(height, width), *[(height // 2, width // 2)] * 2]
     planes = [np.full(shape, level, np.uint8) for shape, level in zip(shapes, (30, 120, 130), strict=True)]
-    with open_filter(StreamInfo(width, height, "yuv420p"), quality=quality) as opened:
+    with open_filter(StreamInfo(width, height, "yuv420p"), chain=chain, quality=quality) as opened:
         opened(planes, 0.0)
         with Costs() as costs:
             opened(planes, 0.04)
@@ -48,4 +48,10 @@ def test_memory_a_frame_is_bounded_and_nothing_waits(quality: Quality, most: flo
     small, large = costs_of_a_frame((640, 360), quality), costs_of_a_frame((1280, 720), quality)
     assert large[0] <= most
     assert large[0] <= small[0] * 1.02, "larger frames cost more a pixel"
+    assert (small[1], large[1]) == (0, 0)
+
+
+def test_reducing_noise_waits_for_nothing() -> None:
+    small, large = (costs_of_a_frame(size, "exact", "denoise") for size in ((640, 360), (1280, 720)))
+    assert large[0] <= min(38, small[0] * 1.02)
     assert (small[1], large[1]) == (0, 0)
