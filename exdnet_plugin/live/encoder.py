@@ -26,6 +26,7 @@ from exdnet_plugin.live.feed import Start
 from exdnet_plugin.media.encoding import NVENC, Encoding, EncodingOptions, check_opened, choose_encoding, refused
 from exdnet_plugin.media.facts import ColorTags, VideoFacts
 from exdnet_plugin.media.ffmpeg_filter import linked
+from exdnet_plugin.media.priority import usual_priority
 from exdnet_plugin.stream_info import StreamInfo
 
 log = logging.getLogger("exdnet.live")
@@ -102,7 +103,8 @@ class Encoder:
         self._resampler: tuple[tuple[object, ...], AudioResampler] | None = None
         self._heard = 0
         try:
-            self._hub.start_encoding()
+            with usual_priority():
+                self._hub.start_encoding()
         except FFmpegError as error:
             raise refused(self.video.codec_context, error) from None
         check_opened(self.video.codec_context)

@@ -20,6 +20,7 @@ from exdnet_plugin.errors import MediaError
 from exdnet_plugin.hdr import is_hdr
 from exdnet_plugin.media.facts import VideoFacts
 from exdnet_plugin.media.frames import workable_format
+from exdnet_plugin.media.priority import usual_priority
 from exdnet_plugin.pixel_format import pixel_format
 
 # FFmpeg lists deep formats of h264_nvenc, too, but cards refuse them.
@@ -114,7 +115,8 @@ class Encoding:
         context = cast(VideoCodecContext, CodecContext.create(self.codec, "w"))
         self.configure(context)
         context.flags = like.flags
-        context.open()
+        with usual_priority():
+            context.open()
         return context
 
 

@@ -28,6 +28,7 @@ from exdnet_plugin.media.encoding import Encoding, check_opened, refused
 from exdnet_plugin.media.kept import left_out
 from exdnet_plugin.media.opening import ffmpeg_name, open_media
 from exdnet_plugin.media.packet_log import PacketLog
+from exdnet_plugin.media.priority import usual_priority
 from exdnet_plugin.media.source import VideoSource
 from exdnet_plugin.whole_file import REMEDY, check_free, check_not_source, replace_whole
 
@@ -124,7 +125,8 @@ class VideoSink:
     def _start(self) -> None:
         """Open the encoder and the file, so that a wrong option or folder is told before any work is done."""
         try:
-            self.video.open()
+            with usual_priority():
+                self.video.open()
         except FFmpegError as error:
             raise refused(self.video, error) from None
         try:

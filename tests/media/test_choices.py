@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -79,6 +81,22 @@ def test_encoders_are_given_what_is_asked(make_clip: MakeClip, tmp_path: Path, e
     with av.open(str(sink)) as container:
         context = container.streams.video[0].codec_context
         assert (context.name, context.pix_fmt) == ("hevc", "yuv422p10le")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="scheduling policies are Linux's")
+def test_av1_does_not_make_the_program_a_realtime_one(make_clip: MakeClip, tmp_path: Path) -> None:
+    """As root, libsvtav1 asks for the highest priority there is, for our threads, too."""
+    code = (
+        "import os, sys\n"
+        "from exdnet_plugin import enhance_video\n"
+        "seen = set()\n"
+        "def look(done, total):\n"
+        "    seen.update(os.sched_getscheduler(int(thread)) for thread in os.listdir('/proc/self/task'))\n"
+        "enhance_video(sys.argv[1], sys.argv[2], chain='null', codec='libsvtav1', preset='12', progress=look)\n"
+        "assert seen == {os.SCHED_OTHER} == {os.sched_getscheduler(0)}, seen\n"
+    )
+    source = make_clip("in.mp4", size=(64, 64))
+    subprocess.run([sys.executable, "-c", code, str(source), str(tmp_path / "out.mkv")], check=True)
 
 
 @pytest.mark.parametrize(
