@@ -68,7 +68,7 @@ def test_a_host_with_plugins_of_its_own_takes_ours(tmp_path: Path) -> None:
     cv2.imwrite(str(dark), dark_frames(1, (48, 64))[0])
     command = [sys.executable, EXAMPLES / "host_application.py", dark, bright]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[0] == "effects: exdnet, mirror, null"
+    assert done.stdout.splitlines()[0] == "effects: denoise, exdnet, mirror, null"
     assert cv2.imread(str(bright)).mean() > cv2.imread(str(dark)).mean() + 30
 
 
