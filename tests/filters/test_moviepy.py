@@ -34,5 +34,5 @@ def test_a_wrong_chain_is_told() -> None:
     from exdnet_plugin.filters.moviepy import ExdNet
 
     clip = moviepy.ColorClip((32, 24), color=(20, 20, 20), duration=1)
-    with pytest.raises(ValueError, match="there are exdnet"):
+    with pytest.raises(ValueError, match="there are denoise, exdnet"):
         clip.with_effects([ExdNet(chain="exdnot")]).get_frame(0)
