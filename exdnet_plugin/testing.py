@@ -42,7 +42,8 @@ def check_processor(make: Make, *, device: str = "cpu") -> Conformance:
         device: where it is checked.
 
     Raises:
-        PluginError: what the contract asks and the processor does otherwise, all of it, a line each.
+        PluginError: what the contract asks and the processor does otherwise, a line each: what is wrong with
+            one frame's result or, where nothing is, all the rest.
     """
     problems = [problem for size in SIZES for problem in _of_size(make, StreamInfo(*size, rate=None, device=device))]
     if problems:

@@ -112,7 +112,7 @@ def test_a_channel_near_black_does_not_count_as_motion() -> None:
 
 
 def test_fields_are_averaged_each_with_its_own() -> None:
-    """Lines of one field are black, of the other bright: mixed, both would be grey."""
+    """One field is a little brighter than the other: mixed, neither would be averaged."""
     processor = DenoiseProcessor()
     processor.open(StreamInfo(SIZE[1], SIZE[0], fields=2))
     fields = [torch.full((1, 3, *SIZE), level / 255) for level in (20, 24)]

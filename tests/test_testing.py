@@ -26,6 +26,11 @@ class Shrinking(Identity):
         return frames[..., ::2]
 
 
+class Nothing(Identity):
+    def process(self, frames, times):
+        return None
+
+
 class Writing(Identity):
     def process(self, frames, times):
         return frames.mul_(0.5)
@@ -61,6 +66,7 @@ class OnlyLarge(Identity):
     ("make", "said"),
     [
         (Shrinking, "it must keep the shape"),
+        (Nothing, "gave NoneType"),
         (Writing, "the frames were written to"),
         (OfBatch, "1 and 4 differ"),
         (Remembering, "reset does not forget"),

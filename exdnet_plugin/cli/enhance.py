@@ -131,17 +131,13 @@ def _enhance_all(jobs: list[tuple[Path, Path]], photo: _PhotoJob, video: dict[st
                 photos += 1
             else:
                 _enhance_video(source, target, video)
-        except (ExdnetError, ValueError) as error:
+        except Exception as error:  # also a processor's own, of any kind: the next file may do without it
             if len(jobs) == 1:
                 raise
             failed.append(source)
-            click.echo(f"exdnet: {error}", err=True)
+            ours = isinstance(error, ExdnetError | ValueError)
+            click.echo(f"exdnet: {error if ours else f'{source}: {type(error).__name__}: {error}'}", err=True)
             say_notes(getattr(error, "__notes__", []))
-        except Exception as error:  # a processor's own, of any kind: the next file may do without it
-            if len(jobs) == 1:
-                raise
-            failed.append(source)
-            click.echo(f"exdnet: {source}: {type(error).__name__}: {error}", err=True)
     if photos > 1:
         click.echo(f"{photos} photos in {duration(time.monotonic() - started)}")
     if failed:

@@ -80,10 +80,9 @@ class LiveStream:
 
     def __init__(self, source: Source, sinks: Sequence[Sink], options: LiveOptions) -> None:
         self._source, self._sinks, self._options = source, sinks, options
-        files = [sink.file for sink in sinks if sink.file]
-        for file in files:
-            check_not_source(file, Path(source.url))
-        files = [Path(source.url), *files]
+        files = [Path(source.url), *(sink.file for sink in sinks if sink.file)]
+        for file in files[1:]:
+            check_not_source(file, files[0])
         self._trace = Trace(options.profile, files, kept=LIVE) if options.profile else None
         self.figures = Figures(self._trace)
         self._budget = Budget(options.latency, options.quality, self.figures)

@@ -58,8 +58,9 @@ def read_photo(path: Path) -> Photo:
     import cv2
 
     data = _bytes(path)
+    raw = data.tobytes()
     if path.suffix.lower() in HEIC_SUFFIXES:
-        found, named = read_heic(path, data.tobytes())
+        found, named = read_heic(path, raw)
         numbers = _numbers()
         told = tuple((numbers[name], np.frombuffer(block, np.uint8)) for name, block in named.items())
         return _photo(found[:, :, [2, 1, 0, 3][: found.shape[2]]], told, (), ())
@@ -75,9 +76,9 @@ def read_photo(path: Path) -> Photo:
     metadata = tuple(
         (int(kind), np.asarray(block, np.uint8).ravel()) for kind, block in zip(kinds, blocks, strict=True)
     )
-    tags, notes = read_tags(path) if path.suffix.lower() in TIFF_SUFFIXES else ((), unread(data.tobytes()))
+    tags, notes = read_tags(path) if path.suffix.lower() in TIFF_SUFFIXES else ((), unread(raw))
     if path.suffix.lower() == ".avif":
-        pixels, notes = avif.seen(pixels, data.tobytes())
+        pixels, notes = avif.seen(pixels, raw)
         metadata = tuple((kind, _upright_exif(kind, block)) for kind, block in metadata)
     return _photo(cast(Pixels, pixels), metadata, tags, notes)
 

@@ -76,11 +76,6 @@ class VideoSink:
             raise
 
     @property
-    def _hides(self) -> bool:
-        """Whether the container has edit lists, which say what is not shown."""
-        return self.path.suffix.lower() in _APPLE
-
-    @property
     def video(self) -> VideoCodecContext:
         """The context under whose header the packets of every encoder go."""
         return self._video.codec_context
@@ -98,7 +93,7 @@ class VideoSink:
         assert isinstance(stream, VideoStream)
         encoding.configure(stream.codec_context)
         stream.time_base = encoding.time_base
-        if encoding.codec == "libx265" and self.path.suffix.lower() in _APPLE:
+        if encoding.codec == "libx265" and _is_apples(self.path):
             stream.codec_tag = "hvc1"  # what Apple's players ask for
         return stream
 
@@ -195,7 +190,7 @@ class VideoSink:
             shown = ((packet.dts if packet.pts is None else packet.pts) or 0) * base
             if packet.stream.disposition & Disposition.attached_pic:
                 yield packet
-            elif packet.is_discard and not self._hides and packet.stream.type != "video" and shown < -_RUN_UP:
+            elif packet.is_discard and not _is_apples(self.path) and packet.stream.type != "video" and shown < -_RUN_UP:
                 continue  # an edit list hides it, and here it would be heard
             elif not (zero and shown < zero) and (until is None or shown < until):
                 yield _shifted(packet, round(zero / base))
@@ -210,9 +205,14 @@ class VideoSink:
 _CONTAINER_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
 
 
+def _is_apples(path: Path) -> bool:
+    """Whether a container is of QuickTime's family, with edit lists that say what is not shown."""
+    return path.suffix.lower() in _APPLE
+
+
 def _container_options(path: Path, source: VideoSource, encoding: Encoding) -> dict[str, str]:
     """MP4 tells in ticks of the movie, of 1/1000 s, where streams start: finer ones keep each start exact."""
-    if path.suffix.lower() not in _APPLE:
+    if not _is_apples(path):
         return {}
     audio = [stream.codec_context for stream in source.container.streams.audio if stream.codec_context]
     rates = {int(context.sample_rate) for context in audio if context.sample_rate}

@@ -8,6 +8,7 @@ from typing import Any, cast
 from numpy.typing import NDArray
 
 from exdnet_plugin.errors import MediaError
+from exdnet_plugin.media.unread import density
 
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 TIFF_KEPT = {
@@ -22,6 +23,7 @@ TIFF_KEPT = {
 }
 _EXIF = 34665
 _LAB = (8, 9, 10)  # of PhotometricInterpretation: CIE, ICC and ITU Lab
+_LENGTHS = (2, 3)  # of ResolutionUnit: inch, centimetre
 
 
 def read_tags(path: Path) -> tuple[tuple[tuple[int, Any], ...], tuple[str, ...]]:
@@ -29,23 +31,15 @@ def read_tags(path: Path) -> tuple[tuple[tuple[int, Any], ...], tuple[str, ...]]
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        tags = cast(tifffile.TiffPage, file.pages[0]).tags
-        if 262 in tags and int(tags[262].value) in _LAB:
+        page = cast(tifffile.TiffPage, file.pages[0])
+        tags = page.tags
+        if page.photometric in _LAB:
             raise MediaError(f"{path} is in CIE Lab, which is not read; convert it to RGB first")
         kept = tuple((code, tags[code].value) for code in TIFF_KEPT if code in tags)
         notes = ("its EXIF camera settings are left out: TIFF files are written without",) if _EXIF in tags else ()
         pages = ("only its first page is taken",) if len(file.pages) > 1 else ()
-        dots = _dots_an_inch(tags)
-    size = (f"{dots} dots an inch are left out: photos are written without",) if dots not in (0, 72, 96) else ()
-    return kept, (*notes, *size, *pages)
-
-
-def _dots_an_inch(tags: Any) -> int:
-    """Of TIFF's XResolution, a fraction, and ResolutionUnit, 2 for inches and 3 for centimetres; 0 where untold."""
-    if 282 not in tags:
-        return 0
-    (dots, of), unit = tags[282].value, int(tags[296].value) if 296 in tags else 2
-    return round(float(dots) / (of or 1) * {2: 1.0, 3: 2.54}.get(unit, 0.0))
+        dots = round(page.get_resolution("INCH")[0]) if page.resolutionunit in _LENGTHS else 0
+    return kept, (*notes, *density(dots), *pages)
 
 
 def write_tiff(path: Path, pixels: NDArray[Any], tags: tuple[tuple[int, Any], ...]) -> None:

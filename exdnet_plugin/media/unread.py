@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 
 _INCH = 0.0254  # metres
-_USUAL = (0, 72, 96)  # dots an inch that programs write where nobody chose any
+_USUAL = (0, 1, 72, 96)  # dots an inch that programs write where nobody chose any
 _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _XMP = b"XML:com.adobe.xmp"  # the text that is read, as XMP
 
@@ -16,7 +16,7 @@ def unread(data: bytes) -> tuple[str, ...]:
     if data.startswith(b"\x89PNG"):
         return _of_png(data)
     if data.startswith(b"\xff\xd8"):
-        return _density(_jfif_density(data))
+        return density(_jfif_density(data))
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and data[12:16] == b"VP8X" and data[20] & 2:
         return (_ANIMATED,)
     return ()
@@ -33,7 +33,7 @@ def _of_png(data: bytes) -> tuple[str, ...]:
     notes = [f"its text is left out: {', '.join(dict.fromkeys(texts))}"] if texts else []
     for kind, body in chunks:
         if kind == b"pHYs" and len(body) == 9 and body[8] == 1:
-            notes += _density(round(struct.unpack(">I", body[:4])[0] * _INCH))
+            notes += density(round(struct.unpack(">I", body[:4])[0] * _INCH))
     return (*notes, _ANIMATED) if b"acTL" in kinds else tuple(notes)
 
 
@@ -49,10 +49,11 @@ def _jfif_density(data: bytes) -> int:
     """Dots an inch of a JPEG's JFIF header (ITU-T T.871, 10.1); 0 where it tells none."""
     if data[2:4] != b"\xff\xe0" or data[6:11] != b"JFIF\0" or len(data) < 18:
         return 0
-    unit, density = struct.unpack_from(">BH", data, 13)
-    dots: float = density * {1: 1.0, 2: 2.54}.get(unit, 0.0)
+    unit, told = struct.unpack_from(">BH", data, 13)
+    dots: float = told * {1: 1.0, 2: 2.54}.get(unit, 0.0)
     return round(dots)
 
 
-def _density(dots: int) -> tuple[str, ...]:
+def density(dots: int) -> tuple[str, ...]:
+    """A note of so many dots an inch, unless nobody chose them."""
     return () if dots in _USUAL else (f"{dots} dots an inch are left out: photos are written without",)
