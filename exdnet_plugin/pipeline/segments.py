@@ -44,7 +44,7 @@ class Segments:
 
     def __init__(self, sink: VideoSink, work: Work, *, flush: bool) -> None:
         self._sink, self._work, self._flush = sink, work, flush
-        self._last = time.monotonic()
+        self._began, self._pace = time.monotonic(), 0.0  # the last measured segment's seconds a frame
 
     @property
     def cfr(self) -> Fraction | None:
@@ -67,7 +67,9 @@ class Segments:
     def _segment(self, first: Finished, frames: Iterator[Finished]) -> Iterator[int]:
         """A segment of at most `SEGMENT` frames that starts with `first`."""
         encoder, progress = self._sink.encoder(), self._work.progress
-        journal = bool(self._work.kept()) or (time.monotonic() - self._last) * SEGMENT > MAX_LOSS
+        started, resumed = time.monotonic(), bool(self._work.kept())
+        pace = self._pace or started - self._began  # of the first frame, where no segment was measured
+        journal = resumed or pace * SEGMENT > MAX_LOSS
         durations: dict[int, int] = {}
         count, item = 0, first
         whole = False
@@ -77,12 +79,14 @@ class Segments:
                     if journal and item.state is not None:
                         self._work.keep(progress.frames + count, frame_planes(item.frame), item.state)
                     self._encode(encoder, item, durations)
-                count, self._last = count + 1, time.monotonic()
+                count += 1
                 yield progress.encoded + len(durations)
                 if count == SEGMENT or (following := next(frames, None)) is None:
                     break
                 item = following
             whole = True
+            if not resumed:  # frames that were kept come faster than they are made
+                self._pace = (time.monotonic() - started) / count
         finally:
             if whole or self._flush:
                 with self._writing():
