@@ -10,7 +10,7 @@ import logging
 import sys
 
 from exdnet_plugin import ExdnetError
-from exdnet_plugin.live.address import read_source
+from exdnet_plugin.live.sources import read_source
 from exdnet_plugin.preview.player import LivePlayer, open_player
 from exdnet_plugin.preview.server import serve
 from exdnet_plugin.preview.session import Session, Settings

@@ -7,7 +7,8 @@ import signal
 import sys
 import threading
 
-from exdnet_plugin.live.address import read_sink, read_source
+from exdnet_plugin.live.sinks import read_sink
+from exdnet_plugin.live.sources import read_source
 from exdnet_plugin.live.stream import LiveOptions, LiveStream
 
 if len(sys.argv) != 3:

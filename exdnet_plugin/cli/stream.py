@@ -13,8 +13,9 @@ import click
 from exdnet_plugin.cli.options import chain_and_device, key_values, parse_bits, quality_option
 
 if TYPE_CHECKING:
-    from exdnet_plugin.live.address import Sink, Source
     from exdnet_plugin.live.encoder import LiveEncoding
+    from exdnet_plugin.live.sinks import Sink
+    from exdnet_plugin.live.sources import Source
     from exdnet_plugin.live.stream import LiveStream
 
 
@@ -105,7 +106,7 @@ def _made(source: str, sinks: tuple[str, ...], asked: dict[str, Any]) -> LiveStr
 
 
 def _source(address: str, asked: dict[str, Any]) -> Source:
-    from exdnet_plugin.live.address import read_source
+    from exdnet_plugin.live.sources import read_source
 
     own = key_values("--source-option", asked["source_option"])
     transport, form, sound = asked["rtsp_transport"], asked["source_format"], asked["sound"]
@@ -113,7 +114,7 @@ def _source(address: str, asked: dict[str, Any]) -> Source:
 
 
 def _sink(address: str, asked: dict[str, Any]) -> Sink:
-    from exdnet_plugin.live.address import read_sink
+    from exdnet_plugin.live.sinks import read_sink
 
     form, segment, overwrite = asked["pipe_format"], asked["segment"], asked["overwrite"]
     return read_sink(_told(address), form=form, segment=segment, overwrite=overwrite)

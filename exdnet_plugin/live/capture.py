@@ -24,7 +24,8 @@ from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.hdr import is_hdr
-from exdnet_plugin.live.address import Source, meaning
+from exdnet_plugin.live.address import meaning
+from exdnet_plugin.live.sources import Source
 from exdnet_plugin.media.facts import ColorTags
 from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, TONE_MAP, through
 from exdnet_plugin.media.frames import reformatted, workable_format

@@ -21,8 +21,8 @@ from av.stream import Stream
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from exdnet_plugin.live.address import Carried
 from exdnet_plugin.live.feed import Start
+from exdnet_plugin.live.sinks import Carried
 from exdnet_plugin.media.encoding import NVENC, Encoding, EncodingOptions, check_opened, choose_encoding, refused
 from exdnet_plugin.media.facts import ColorTags, VideoFacts
 from exdnet_plugin.media.ffmpeg_filter import linked

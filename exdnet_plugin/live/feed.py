@@ -14,10 +14,10 @@ from fractions import Fraction
 import av
 
 from exdnet_plugin.errors import MediaError
-from exdnet_plugin.live.address import Source
 from exdnet_plugin.live.capture import Capture, Grabbed, prepared
 from exdnet_plugin.live.figures import TOO_SLOW, Figures
 from exdnet_plugin.live.reminder import Reminder
+from exdnet_plugin.live.sources import Source
 from exdnet_plugin.live.timeline import Timeline
 from exdnet_plugin.media.facts import ColorTags
 from exdnet_plugin.pipeline.channel import Channel

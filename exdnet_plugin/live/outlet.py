@@ -13,19 +13,19 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import av
-from av.container import OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 
 from exdnet_plugin.errors import MediaError
-from exdnet_plugin.live.address import PLAYLIST, STDOUT, Carried, Sink, meaning
+from exdnet_plugin.live.address import meaning
 from exdnet_plugin.live.feed import Pauses
 from exdnet_plugin.live.figures import Figures
+from exdnet_plugin.live.packet_pipe import PacketPipe
 from exdnet_plugin.live.publish import RATE, READY, WRONG, Y4M
+from exdnet_plugin.live.sinks import PLAYLIST, STDOUT, Carried, Sink
 from exdnet_plugin.pipeline.channel import Channel, Drop
 
 log = logging.getLogger("exdnet.live")
@@ -33,8 +33,6 @@ WAITING: dict[Carried, int] = {"encoded": 240, "raw": 8}  # packets that a sink 
 HANGS = 10.0  # seconds in which a sink takes nothing though much waits: it hangs
 STEADY = 2.0  # seconds after which a process counts as one that works
 ENDING = 10.0  # seconds that a sink has to write its end
-# Without limits of its own, FFmpeg's nut keeps where each part began: of a stream without end, all memory.
-_NUT = {"flush_packets": "1", "write_index": "0", "syncpoints": "none", "strict": "experimental"}
 
 
 class Outlet:
@@ -188,16 +186,13 @@ class Outlet:
 
     def _copy(self, packets: Any, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin
-        form, options = ("mpegts", {"flush_packets": "1"}) if self._sink.command else ("nut", _NUT)
-        with process.stdin, av.open(_Pipe(process.stdin), "w", format=form, options=options) as writer:
-            copies = {stream.index: _like(writer, stream) for stream in self._streams}
+        with process.stdin, PacketPipe(process.stdin, self._streams, for_us=not self._sink.command) as pipe:
             started = False
             for packet in packets:
                 started = started or (packet.stream.type == "video" and packet.is_keyframe)
                 if started:
                     self._moved = time.monotonic()
-                    writer.mux(_copied(packet, copies[packet.stream.index]))
-                    process.stdin.flush()
+                    pipe.write(packet)
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._where = self._url()
@@ -240,31 +235,6 @@ class Outlet:
 
 def _further(path: Path, number: int) -> Path:
     return path.with_name(f"{path.stem}-{number}{path.suffix}")
-
-
-class _Pipe:
-    """A pipe as PyAV writes it: one that offers `seek` would be sought in."""
-
-    def __init__(self, stream: Any) -> None:
-        self.write = stream.write
-
-
-def _like(writer: OutputContainer, stream: Any) -> Stream:
-    """A stream for the packets of another. That of raw frames is told its format anew: a template loses it."""
-    if stream.codec_context.name != "rawvideo":
-        return cast(Stream, writer.add_stream_from_template(stream))
-    raw = writer.add_stream("rawvideo", rate=stream.average_rate)
-    raw.width, raw.height, raw.pix_fmt = stream.width, stream.height, stream.pix_fmt
-    raw.codec_context.time_base, raw.codec_context.color_range = stream.time_base, stream.codec_context.color_range
-    return raw
-
-
-def _copied(packet: Packet[Any], stream: Stream) -> Packet[Any]:
-    """The packet for one sink of several."""
-    copy: Packet[Any] = Packet(bytes(packet))
-    copy.pts, copy.dts, copy.time_base, copy.duration = packet.pts, packet.dts, packet.time_base, packet.duration
-    copy.is_keyframe, copy.stream = packet.is_keyframe, stream
-    return copy
 
 
 def _meaning(text: str) -> str:

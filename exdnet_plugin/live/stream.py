@@ -18,13 +18,14 @@ from av.packet import Packet
 from exdnet_plugin.api import check_filter, open_filter
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.frame_filter import FrameFilter, Quality
-from exdnet_plugin.live.address import Carried, Sink, Source
 from exdnet_plugin.live.budget import Budget
 from exdnet_plugin.live.encoder import Encoder, LiveEncoding
 from exdnet_plugin.live.feed import Feed, Picture, Start, age
 from exdnet_plugin.live.figures import LATE, Figures
 from exdnet_plugin.live.filtering import LiveFilter
 from exdnet_plugin.live.outlet import ENDING, Outlet
+from exdnet_plugin.live.sinks import Carried, Sink
+from exdnet_plugin.live.sources import Source
 from exdnet_plugin.pipeline.channel import Channel, Drop
 from exdnet_plugin.pipeline.prefetch import prefetch
 from exdnet_plugin.pipeline.trace import LIVE, Trace

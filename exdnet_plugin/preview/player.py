@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from exdnet_plugin.errors import MediaError
-from exdnet_plugin.live.address import Source, read_source
 from exdnet_plugin.live.feed import Feed, Picture
 from exdnet_plugin.live.figures import Figures
+from exdnet_plugin.live.sources import Source, read_source
 from exdnet_plugin.media.source import Excerpt, VideoSource
 from exdnet_plugin.pipeline.channel import Channel
 
@@ -176,7 +176,7 @@ class LivePlayer:
     """Shows a live source as it comes, and connects again when it goes away.
 
     Args:
-        source: as :func:`exdnet_plugin.live.address.read_source` gives it.
+        source: as :func:`exdnet_plugin.live.sources.read_source` gives it.
     """
 
     duration: float | None = None

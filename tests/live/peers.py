@@ -14,7 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from exdnet_plugin.live.address import Sink, Source
+from exdnet_plugin.live.sinks import Sink
+from exdnet_plugin.live.sources import Source
 from exdnet_plugin.live.stream import LiveOptions, LiveStream
 from exdnet_plugin.report import Report
 

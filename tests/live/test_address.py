@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from exdnet_plugin import MediaError
-from exdnet_plugin.live import address
-from exdnet_plugin.live.address import hidden, read_sink, read_source
+from exdnet_plugin.live import srt
+from exdnet_plugin.live.address import hidden
+from exdnet_plugin.live.sinks import read_sink
+from exdnet_plugin.live.sources import read_source
 
 
 @pytest.mark.parametrize(
@@ -91,8 +93,8 @@ def test_own_options_go_before_ours() -> None:
 
 
 def test_srt_goes_through_a_command_or_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(address.shutil, "which", lambda name: name if name == "gst-launch-1.0" else None)
+    monkeypatch.setattr(srt.shutil, "which", lambda name: name if name == "gst-launch-1.0" else None)
     assert read_source("srt://host:1").command[0] == "gst-launch-1.0"
-    monkeypatch.setattr(address.shutil, "which", lambda name: None)
+    monkeypatch.setattr(srt.shutil, "which", lambda name: None)
     with pytest.raises(MediaError, match="install ffmpeg"):
         read_sink("srt://host:1")

@@ -18,10 +18,11 @@ from conftest import decode
 from peers import Peer, Running, free_port, until
 
 from exdnet_plugin.live import outlet, reminder, stream
-from exdnet_plugin.live.address import Source, read_sink, read_source
 from exdnet_plugin.live.encoder import Nothing
 from exdnet_plugin.live.feed import Pauses
-from exdnet_plugin.live.outlet import _NUT
+from exdnet_plugin.live.packet_pipe import NUT
+from exdnet_plugin.live.sinks import read_sink
+from exdnet_plugin.live.sources import Source, read_source
 
 SMALL = ("--size", "320x180", "--rate", "25", "--listen")
 KILLS, WITHIN = 10, 3.0  # seconds after the peer is back
@@ -131,7 +132,7 @@ def test_no_command_outlives_the_stream(tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_what_was_written() -> None:
-    with av.open(Nothing(), "w", format="nut") as hub, av.open(Nothing(), "w", format="nut", options=_NUT) as writer:
+    with av.open(Nothing(), "w", format="nut") as hub, av.open(Nothing(), "w", format="nut", options=NUT) as writer:
         like = hub.add_stream("mpeg4", rate=30)
         like.width, like.height, like.pix_fmt = 64, 48, "yuv420p"
         hub.start_encoding()

@@ -16,7 +16,8 @@ import pytest
 from conftest import decode, luma
 from peers import Peer, Running, free_port, until
 
-from exdnet_plugin.live.address import read_sink, read_source
+from exdnet_plugin.live.sinks import read_sink
+from exdnet_plugin.live.sources import read_source
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 FFMPEG = shutil.which("ffmpeg")

@@ -19,8 +19,9 @@ from conftest import MakeClip, decode, luma, packets
 from peers import COMMAND, CURVE, Peer, Running, free_port, until
 
 from exdnet_plugin import MediaError, Plugins, StreamInfo, hookimpl
-from exdnet_plugin.live.address import RECORDINGS, read_sink, read_source
 from exdnet_plugin.live.encoder import LiveEncoding
+from exdnet_plugin.live.sinks import RECORDINGS, read_sink
+from exdnet_plugin.live.sources import read_source
 from exdnet_plugin.media.facts import ColorTags, VideoFacts
 
 SMALL = ("--size", "320x180", "--rate", "25")

@@ -14,8 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exdnet_plugin import MediaError
 from exdnet_plugin.live import watch
-from exdnet_plugin.live.address import read_sink, read_source
 from exdnet_plugin.live.figures import Figures
+from exdnet_plugin.live.sinks import read_sink
+from exdnet_plugin.live.sources import read_source
 from exdnet_plugin.live.stream import LiveOptions, LiveStream
 from exdnet_plugin.live.watch import watched
 
