@@ -34,12 +34,16 @@ def at_own_times(frames: Iterator[av.VideoFrame]) -> Iterator[Shown]:
 def at_constant_rate(frames: Iterator[av.VideoFrame], rate: Fraction, source: VideoSource) -> Iterator[Shown]:
     """Frames repeated or left out so that there is one at every tick of a rate; each at the tick nearest to its time.
 
-    A frame's ticks depend on its own time and the next one's alone, so a job that is resumed gives the same.
+    A frame's ticks depend on its own time and the next one's alone, so a job that is resumed gives the same. The last
+    one's end where it does, or the excerpt: it may have none, unless it is the only frame.
     """
     base = source.facts.time_base
 
+    def nearest(moment: Fraction) -> int:
+        return round((moment - source.zero) * rate)
+
     def tick(pts: int) -> int:
-        return round((pts * base - source.zero) * rate)
+        return nearest(pts * base)
 
     waiting: av.VideoFrame | None = None
     for frame in frames:
@@ -47,8 +51,12 @@ def at_constant_rate(frames: Iterator[av.VideoFrame], rate: Fraction, source: Vi
             yield _ticks(waiting, tick(waiting.pts or 0), tick(frame.pts or 0))
         waiting = frame
     if waiting is not None:
-        first = tick(waiting.pts or 0)
-        yield _ticks(waiting, first, max(tick((waiting.pts or 0) + (waiting.duration or 0)), first + 1))
+        pts, duration = waiting.pts or 0, waiting.duration or 0
+        first, end = tick(pts), tick(pts + duration)
+        if source.until is not None:
+            end = min(end, nearest(source.until))
+        needed = not duration or first == nearest(source.origin)
+        yield _ticks(waiting, first, max(end, first + needed))
 
 
 def _ticks(frame: av.VideoFrame, first: int, end: int) -> Shown:

@@ -90,7 +90,8 @@ class Segments:
         finally:
             if whole or self._flush:
                 with self._writing():
-                    self._work.log.append(encoder.encode(None), durations)
+                    if durations:  # at a constant rate, there may be none of the last few
+                        self._work.log.append(encoder.encode(None), durations)
                     progress.frames, progress.last_pts = progress.frames + count, item.pts
                     progress.encoded += len(durations)
                     self._work.commit(item.state or {})

@@ -19,6 +19,7 @@ from facts_sources import plain, second_video, sound, with_extra
 from exdnet_plugin import enhance_video
 from exdnet_plugin.media.encoding import EncodingOptions, choose_encoding
 from exdnet_plugin.media.facts import ColorTags, VideoFacts
+from exdnet_plugin.pipeline.segments import SEGMENT
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -74,6 +75,26 @@ def test_a_constant_rate_repeats_and_leaves_out_frames(tmp_path: Path, exdnet: R
     assert [before.index(picture) for picture in shown] == [0, 1, 2, 2, 2, 2, 2, 2, 5, 5, 6]
 
 
+@pytest.mark.parametrize(
+    ("frames", "options", "left"),
+    [
+        (90, [], 30),
+        (SEGMENT + 1, [], 40),  # of the last segment's only frame, nothing is shown
+        (90, ["--to", "0.3"], 3),
+        (90, ["--from", "1", "--to", "1.02"], 1),
+        (1, [], 1),
+    ],
+)
+def test_a_constant_rate_does_not_make_a_video_longer(
+    make_clip: MakeClip, tmp_path: Path, exdnet: Run, frames: int, options: list[str], left: int
+) -> None:
+    source, sink = make_clip("in.mp4", frames=frames, rate=30), tmp_path / "out.mp4"
+    code, out, said = exdnet("enhance", source, sink, "--cfr", "10", "--chain", "null", *options)
+    assert code == 0, said
+    assert len(decode(sink)) == left
+    assert f"{left} frame" in out
+
+
 def test_encoders_are_given_what_is_asked(make_clip: MakeClip, tmp_path: Path, exdnet: Run) -> None:
     source, sink = make_clip("in.mp4"), tmp_path / "out.mkv"
     options = ["--codec", "libx265", "--pixel-format", "yuv422p10le", "--preset", "ultrafast", "--bitrate", "500k"]
@@ -87,11 +108,13 @@ def test_encoders_are_given_what_is_asked(make_clip: MakeClip, tmp_path: Path, e
 def test_av1_does_not_make_the_program_a_realtime_one(make_clip: MakeClip, tmp_path: Path) -> None:
     """As root, libsvtav1 asks for the highest priority there is, for our threads, too."""
     code = (
-        "import os, sys\n"
+        "import contextlib, os, sys\n"
         "from exdnet_plugin import enhance_video\n"
         "seen = set()\n"
         "def look(done, total):\n"
-        "    seen.update(os.sched_getscheduler(int(thread)) for thread in os.listdir('/proc/self/task'))\n"
+        "    for thread in os.listdir('/proc/self/task'):\n"
+        "        with contextlib.suppress(ProcessLookupError):  # it may end meanwhile\n"
+        "            seen.add(os.sched_getscheduler(int(thread)))\n"
         "enhance_video(sys.argv[1], sys.argv[2], chain='null', codec='libsvtav1', preset='12', progress=look)\n"
         "assert seen == {os.SCHED_OTHER} == {os.sched_getscheduler(0)}, seen\n"
     )
