@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from exdnet_plugin.exdnet.blocks import Blocks, smooths, without_steps
 from exdnet_plugin.exdnet.checkpoint import DEFAULT, load_weights
 from exdnet_plugin.exdnet.engines import local_part
 from exdnet_plugin.exdnet.exposures import exposure_range
@@ -30,9 +31,10 @@ class ExdNetModule(nn.Module):
         strength: 0 leaves the frame, 1 is the network's result, between is a blend.
         well_lit: `keep`, evenly lit frames as the weights' fade says, or `enhance`, them as others.
         highlights: `keep` their drawing by a shoulder, where the weights have a fade, or `clip` them, as published.
+        blocks: `smooth` steps of a code or two, where the weights have a fade, or `keep` them, as published.
 
     Raises:
-        ValueError: strength is out of range, or well_lit or highlights is neither.
+        ValueError: strength is out of range, or well_lit, highlights or blocks is neither.
         CheckpointError: the weights are not of this network.
     """
 
@@ -42,10 +44,12 @@ class ExdNetModule(nn.Module):
         strength: float = 1.0,
         well_lit: WellLit = "keep",
         highlights: Highlights = "keep",
+        blocks: Blocks = "smooth",
     ) -> None:
         super().__init__()
         loaded = load_weights(weights)
         self._keeps_highlights = keeps(highlights, loaded.fade)
+        self._smooths_blocks = smooths(blocks, loaded.fade)
         self._blend = Blend(strength, well_lit, loaded.fade)
         network = loaded.network().requires_grad_(False)
         self.global_net = network.global_net.eval()
@@ -83,17 +87,18 @@ class ExdNetModule(nn.Module):
                 f"frames {tuple(frames.shape)} of {frames.dtype}: (N, 3, H, W) of a float dtype is needed, RGB in "
                 "[0, 1]; divide 8-bit values by 255"
             )
-        inside = frames.to(self.get_buffer("shift").dtype)
+        seen = without_steps(frames.float()) if self._smooths_blocks else frames
+        inside = seen.to(self.get_buffer("shift").dtype)
         if torch.compiler.is_compiling():
-            result = self._in_one_graph(inside, traceable_exposure_range(frames))
+            result = self._in_one_graph(inside, traceable_exposure_range(seen))
         elif self._can_be_tiled(inside):
             tiles = _Tiles(self._folded(), self.global_net, inside.device, self._keeps_highlights)
             # A copy, because what inference mode returns cannot take part in the training of what comes behind.
-            result = tiles.enhance(inside, exposure_range(frames)).clone()
+            result = tiles.enhance(inside, exposure_range(seen)).clone()
         else:
             inside = inside if torch.is_grad_enabled() else inside.detach()
             with torch.enable_grad():  # where there is no gradient, CPUs take an operator that has float32 only
-                result = self._in_one_graph(inside, exposure_range(frames.detach()))
+                result = self._in_one_graph(inside, exposure_range(seen.detach()))
         return self._blend(frames, result.to(frames.dtype))
 
     @staticmethod

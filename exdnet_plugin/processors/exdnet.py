@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from exdnet_plugin.exdnet.blocks import Blocks, smooths, without_steps
 from exdnet_plugin.exdnet.checkpoint import DEFAULT, SMALL, load_weights
 from exdnet_plugin.exdnet.engines import Engine
 from exdnet_plugin.exdnet.exposures import exposure_codes
@@ -38,10 +39,12 @@ class ExdNetProcessor:
             as the weights say; `enhance`, they get the network's result as others, for back-lit scenes, say.
         highlights: `keep`, what becomes whiter than white keeps its drawing by a shoulder, where the weights have a
             fade, or `clip`, as published.
+        blocks: `smooth`, steps of a code or two, as strong compression leaves them between blocks, become slopes before
+            the network sees them, where the weights have a fade, or `keep`, as published.
         precision: `float16`, `float32`, or `auto`: float16 on a GPU, where it is 70 dB from float32, else float32.
 
     Raises:
-        ValueError: strength or smoothing is out of range, or there is no such precision, well_lit or highlights.
+        ValueError: strength or smoothing is out of range, or precision, well_lit, highlights or blocks is none of these.
         CheckpointError: the weights are not of this network.
     """
 
@@ -54,11 +57,13 @@ class ExdNetProcessor:
         precision: Precision = "auto",
         well_lit: WellLit = "keep",
         highlights: Highlights = "keep",
+        blocks: Blocks = "smooth",
     ) -> None:
         if precision not in _DTYPES:
             raise ValueError(f"precision {precision!r} is not there; there are {', '.join(_DTYPES)}")
         self._name, self._weights, self._engine = weights, load_weights(weights), engine
         self._keeps_highlights = keeps(highlights, self._weights.fade)
+        self._smooths_blocks, self._evens = smooths(blocks, self._weights.fade), False
         self._blend, self._smooths = Blend(strength, well_lit, self._weights.fade), smoothing > 0
         self._range, self._calibration, self._look = (Smoother(smoothing) for _ in range(3))
         self._held, self._detector, self._clock = HeldCodes(), CutDetector(), Clock()
@@ -86,6 +91,7 @@ class ExdNetProcessor:
         return int(self._lit)
 
     def open(self, stream: StreamInfo) -> None:
+        self._evens = self._smooths_blocks and stream.shrunk == 1  # what realtime transfers to full size has no steps
         self._small = stream.shrunk > 1 and stream.device == "cpu" and self._smooths
         weights = load_weights(SMALL) if stream.shrunk > 1 and self._name == DEFAULT else self._weights
         self._inference = spread_inference(weights, stream.device, self._engine, self._dtype)
@@ -102,9 +108,10 @@ class ExdNetProcessor:
         steps, cuts = self._clock.update(times), self._detector.update(frames)
         self._cuts = self._cuts + cuts.sum()
         due = not self._small or self._became_due(float(steps[0]), bool(cuts[0]))
-        measured = self._keep("codes", exposure_codes(frames)) if due else self._kept.state["codes"]
+        seen = without_steps(frames) if self._evens else frames
+        measured = self._keep("codes", exposure_codes(seen)) if due else self._kept.state["codes"]
         range_ = self._range.update(self._held.update(measured, cuts) / 255, steps, cuts)
-        result = self._enhanced(frames, range_, steps, cuts, due)
+        result = self._enhanced(seen, range_, steps, cuts, due)
         return self._blend.over(frames, result, self._looks(frames, steps, cuts, due) if self._blend.fade else None)
 
     def _enhanced(self, frames: Tensor, range_: Tensor, steps: Tensor, cuts: Tensor, due: bool) -> Tensor:
