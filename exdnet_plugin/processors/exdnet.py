@@ -44,7 +44,8 @@ class ExdNetProcessor:
         precision: `float16`, `float32`, or `auto`: float16 on a GPU, where it is 70 dB from float32, else float32.
 
     Raises:
-        ValueError: strength or smoothing is out of range, or precision, well_lit, highlights or blocks is none of these.
+        ValueError: strength or smoothing is out of range, or there is no such precision or way with what is lit,
+            highlights or blocks.
         CheckpointError: the weights are not of this network.
     """
 
