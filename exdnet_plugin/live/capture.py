@@ -109,7 +109,8 @@ class Capture:
     def _descriptor(self) -> int:
         if not self._source.command:
             return sys.stdin.fileno()
-        self._command = subprocess.Popen(self._source.command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        nothing = subprocess.DEVNULL  # as its input, too: ffmpeg would set up the terminal for its keys
+        self._command = subprocess.Popen(self._source.command, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing)
         assert self._command.stdout
         return self._command.stdout.fileno()
 
