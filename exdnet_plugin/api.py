@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from exdnet_plugin.chain import make_chain
 from exdnet_plugin.devices import resolve_device
-from exdnet_plugin.frame_filter import FrameFilter, Quality
+from exdnet_plugin.frame_filter import FrameFilter, Quality, run_one
 from exdnet_plugin.plugins import Plugins, default_plugins
 from exdnet_plugin.processor import FrameProcessor
 from exdnet_plugin.report import Report
@@ -114,7 +114,7 @@ def enhance_image(
     values = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), np.float32)).to(where)[None] / peak
     processors = make_chain(chain, plugins or default_plugins())
     stream = StreamInfo(image.shape[1], image.shape[0], "rgb24" if peak == 255 else "rgb48le", device=where)
-    result = _run_once(processors, stream, values.clamp_(0, 1)).clamp(0, 1).mul(peak)
+    result = _run_once(processors, stream, values.clamp_(0, 1)).mul(peak)
     array = result[0].permute(1, 2, 0).cpu().numpy()
     return cast(Image, (array if image.dtype.kind == "f" else np.round(array)).astype(image.dtype))
 
@@ -128,7 +128,7 @@ def _run_once(processors: Sequence[FrameProcessor], stream: StreamInfo, frames: 
         processor.open(stream)
         processor.reset()  # the caller's processors may have seen another picture
         try:
-            frames = processor.process(frames, times)
+            frames = run_one(processor, frames, times)
         finally:
             processor.close()
     return frames

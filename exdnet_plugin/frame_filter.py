@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from math import isfinite
 from typing import Any, Literal, TypeVar, get_args
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -76,6 +78,8 @@ class FrameFilter:
             for processor in self._processors:
                 processor.open(self._realtime.small if self._realtime else stream)
                 self._opened.append(processor)
+                processor.reset()  # the caller's processors may have seen another stream
+            self._lanes.settle()
         except BaseException:
             self._close_processors()
             raise
@@ -181,7 +185,7 @@ class FrameFilter:
             if not isfinite(time):
                 raise ValueError(f"time {time}: a frame's presentation time in seconds is needed")
             as_arrays.append(not isinstance(planes[0], Tensor))
-            tensors = [plane if isinstance(plane, Tensor) else torch.from_numpy(plane) for plane in planes]
+            tensors = [plane if isinstance(plane, Tensor) else _tensor(plane) for plane in planes]
             self._check(tensors)
             yield tensors, time
 
@@ -223,19 +227,9 @@ class FrameFilter:
         if is_hdr(transfer):
             rgb, excess = to_working(rgb, transfer)
         for processor in self._processors:
-            rgb = self._run_one(processor, rgb, times)
-        rgb = rgb.float().clamp(0, 1) if excess is None else from_working(rgb.float(), excess, transfer)
+            rgb = run_one(processor, rgb, times)
+        rgb = rgb.float() if excess is None else from_working(rgb.float(), excess, transfer)
         return rgb.add_(beyond)
-
-    @staticmethod
-    def _run_one(processor: FrameProcessor, rgb: Tensor, times: Tensor) -> Tensor:
-        result = processor.process(rgb, times)
-        if not isinstance(result, Tensor) or result.shape != rgb.shape:
-            got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
-            raise PluginError(
-                f"{type(processor).__name__}.process gave {got} for {tuple(rgb.shape)}; it must keep the shape"
-            )
-        return result
 
     def reset(self) -> None:
         """Forget what came before: a seek, a reconnect."""
@@ -254,11 +248,35 @@ class FrameFilter:
             self._plugins.stream_closed(self.stream, report)
 
     def _close_processors(self) -> None:
-        while self._opened:
-            self._opened.pop().close()
+        """Close all, the last one first, also where one of them raises."""
+        with ExitStack() as closing:
+            for processor in self._opened:
+                closing.callback(processor.close)
+            self._opened = []
 
     def __enter__(self) -> FrameFilter:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def run_one(processor: FrameProcessor, rgb: Tensor, times: Tensor) -> Tensor:
+    """A processor's result, clipped to [0, 1]; what is no number is 0, or it would never leave a mean over time.
+
+    Raises:
+        PluginError: it is no tensor of the same shape.
+    """
+    result = processor.process(rgb, times)
+    if not isinstance(result, Tensor) or result.shape != rgb.shape:
+        got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
+        raise PluginError(
+            f"{type(processor).__name__}.process gave {got} for {tuple(rgb.shape)}; it must keep the shape"
+        )
+    return result.nan_to_num(0.0).clamp_(0, 1)
+
+
+def _tensor(plane: NDArray[Any]) -> Tensor:
+    """An array's tensor, which shares its memory where PyTorch can: not if it runs backwards or may not be written."""
+    shared = plane.flags.writeable and all(stride >= 0 for stride in plane.strides)
+    return torch.from_numpy(plane if shared else np.array(plane))

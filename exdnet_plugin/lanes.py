@@ -25,6 +25,9 @@ IN_FLIGHT = 3  # batches: one uploading, one computing, one downloading
 class Lanes(Protocol):
     """Runs batches of frames through `process` on a device, in order."""
 
+    def settle(self) -> None:
+        """What the caller started on the device, as weights on their way to it, is done before frames come."""
+
     def run(self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int) -> Iterator[Planes]:
         """The planes of each frame as they are then, on the CPU."""
 
@@ -42,6 +45,9 @@ def _batches(frames: Iterable[tuple[Planes, float]], size: int) -> Iterator[tupl
 
 class DirectLanes:
     """Frames are where they are processed."""
+
+    def settle(self) -> None:
+        """Nothing is under way."""
 
     def run(self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int) -> Iterator[Planes]:
         for planes, times in _batches(frames, batch):
@@ -62,6 +68,9 @@ class Streams(Protocol):
 
     def synchronize(self, event: Any) -> None:
         """Let the host wait for an event."""
+
+    def settle(self) -> None:
+        """Let the host wait for all that was started outside of the lanes."""
 
     def pinned(self, like: Tensor) -> Tensor:
         """An empty tensor of the same shape and type in memory that copies do not block on."""
@@ -86,6 +95,9 @@ class StreamLanes:
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
+
+    def settle(self) -> None:
+        self._streams.settle()
 
     def run(self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int) -> Iterator[Planes]:
         flights: deque[_Flight] = deque()
@@ -135,6 +147,10 @@ class CudaStreams:
 
     def synchronize(self, event: torch.cuda.Event) -> None:
         event.synchronize()
+
+    def settle(self) -> None:
+        for index in range(torch.cuda.device_count()):  # networks may be spread over all
+            torch.cuda.current_stream(index).synchronize()
 
     def pinned(self, like: Tensor) -> Tensor:
         return torch.empty(like.shape, dtype=like.dtype, pin_memory=True)

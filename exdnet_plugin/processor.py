@@ -22,7 +22,10 @@ class FrameProcessor(Protocol):
     """
 
     def open(self, stream: StreamInfo) -> None:
-        """Told size, rate, colour and device, once, before the first frame."""
+        """Told size, rate, colour and device, before a stream's first frame; `reset` follows.
+
+        A processor that its caller holds may be opened again, for another stream, once it is closed.
+        """
 
     def process(self, frames: Tensor, times: Tensor) -> Tensor:
         """Process a batch that follows the one before.
@@ -33,14 +36,14 @@ class FrameProcessor(Protocol):
             times: (N,), float64, seconds, on the CPU.
 
         Returns:
-            The same shape; what leaves [0, 1] is clipped.
+            The same shape; what leaves [0, 1] is clipped, and what is no number is 0.
         """
 
     def reset(self) -> None:
         """Forget what came before: a seek, a reconnect."""
 
     def close(self) -> None:
-        """Release what `open` took. Called once, also after an error."""
+        """Release what `open` took. Called once for each `open`, also after an error."""
 
 
 @runtime_checkable

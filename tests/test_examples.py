@@ -152,3 +152,32 @@ def test_the_preview_example_shows_a_source_before_and_after(make_clip: MakeClip
         assert after > before, "what is bright has more to tell"
         assert process.stdout.read().startswith("the last picture, 96x64, ")
     assert process.returncode == 0
+
+
+class Timeless:
+    """A capture whose backend tells the same time for every frame, or none does."""
+
+    def __init__(self, frames: list[np.ndarray], times: list[float]) -> None:
+        self._frames, self._times, self._at = frames, times, -1
+
+    def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
+        return True
+
+    def get(self, what: int) -> float:
+        return 10.0 if what == cv2.CAP_PROP_FPS else self._times[self._at] * 1000
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        self._at += 1
+        there = self._at < len(self._frames)
+        return there, self._frames[self._at] if there else None
+
+
+def test_the_opencv_filter_counts_frames_where_the_capture_tells_no_time() -> None:
+    ramp = np.linspace(0, 1, 64)
+    picture = np.outer(0.2 + 0.8 * ramp, ramp)[:, :, None] * np.full(3, 20)
+    rising = [np.clip(picture * (1 + 7 * index / 30), 0, 255).astype(np.uint8) for index in range(30)]
+    told, untold = (
+        list(enhanced(Timeless(rising, times), chain="exdnet=well_lit=enhance"))
+        for times in ([index / 10 for index in range(30)], [0.0] * 30)
+    )
+    assert max(np.abs(one.astype(int) - other).max() for one, other in zip(told, untold, strict=True)) <= 1

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
-from conftest import Identity
+import torch
+from conftest import Identity, dark_frames
 
-from exdnet_plugin import StreamInfo, open_filter
+from exdnet_plugin import StreamInfo, enhance_image, open_filter
+from exdnet_plugin.chain import make_chain
 from exdnet_plugin.frame_filter import SEGMENT
+from exdnet_plugin.plugins import default_plugins
 
 PLANES = [np.zeros((4, 6, 3), np.uint8)]
 
@@ -33,3 +38,87 @@ def test_a_closed_filter_is_refused() -> None:
     opened.close()
     with pytest.raises(ValueError, match="is closed"):
         opened(PLANES, 0.0)
+
+
+class Far(Identity):
+    """Leaves [0, 1] on either side."""
+
+    def process(self, frames, times):
+        return frames * 4 - 1
+
+
+class Broken(Identity):
+    """One frame of it is no number."""
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+    def process(self, frames, times):
+        return frames * torch.nan if float(times[0]) == self.at else frames
+
+
+class Looks(Identity):
+    """What it was given."""
+
+    def process(self, frames, times):
+        self.least, self.most = float(frames.min()), float(frames.max())
+        return frames
+
+
+class Closes(Identity):
+    """Raises when it is closed."""
+
+    closed = 0
+
+    def close(self):
+        self.closed += 1
+        raise OSError("it is gone")
+
+
+def test_the_next_processor_gets_what_was_promised() -> None:
+    looks = Looks()
+    picture = np.linspace(0, 255, 4 * 6 * 3).reshape(4, 6, 3).astype(np.uint8)
+    with open_filter(StreamInfo(6, 4), chain=[Far(), looks]) as opened:
+        opened([picture], 0.0)
+    assert (looks.least, looks.most) == (0, 1)
+    enhance_image(picture, chain=[Far(), looks])
+    assert (looks.least, looks.most) == (0, 1)
+
+
+@pytest.mark.parametrize("behind", ["exdnet", "denoise"])
+def test_a_frame_that_is_no_number_does_not_stay(behind: str) -> None:
+    ramp = np.linspace(0, 1, 64)
+    frame = (np.outer(0.2 + 0.8 * ramp, ramp)[:, :, None] * np.full(3, 40)).astype(np.uint8)
+    with open_filter(StreamInfo(64, 64), chain=[Broken(at=0.2), *make_chain(behind, default_plugins())]) as opened:
+        made = [opened([frame], index / 25)[0] for index in range(40)]
+    assert np.abs(made[-1].astype(int) - made[4]).mean() < 3
+    assert made[4].mean() > 10
+
+
+def test_a_processor_that_saw_another_stream_starts_anew() -> None:
+    dark, bright = (np.full((32, 48, 3), level, np.uint8) for level in (8, 60))
+    bright[:16] = 20
+    processor = make_chain("exdnet", default_plugins())
+    for before in (dark, bright):
+        with open_filter(StreamInfo(48, 32), chain=processor) as opened:
+            again = opened([before], 0.0)[0]
+    with open_filter(StreamInfo(48, 32), chain="exdnet") as opened:
+        assert np.array_equal(again, opened([bright], 0.0)[0])
+
+
+def test_arrays_that_run_backwards_or_may_not_be_written_are_taken() -> None:
+    picture = dark_frames(1, (4, 6))[0]
+    fixed = picture.copy()
+    fixed.flags.writeable = False
+    with open_filter(StreamInfo(6, 4), chain=[Looks()]) as opened, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for index, given in enumerate((picture[:, :, ::-1], picture[::-1], fixed)):
+            assert np.array_equal(opened([given], index / 10)[0], given)
+
+
+def test_all_processors_are_closed_also_where_one_raises() -> None:
+    chain = [Closes(), Closes()]
+    opened = open_filter(StreamInfo(6, 4), chain=chain)
+    with pytest.raises(OSError, match="it is gone"):
+        opened.close()
+    assert [processor.closed for processor in chain] == [1, 1]

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, cast
 
@@ -97,8 +97,10 @@ class Encoder:
         self._key = threading.Event()
         self._box: tuple[tuple[int, int, str], Graph] | None = None
         facts = _facts(start.info)
-        self._format = facts.pixel_format
-        self.video = self._add_raw(facts) if self._raw else self._add_encoded(how.of(facts))
+        steady = replace(facts, rate=facts.rate or Fraction(30))
+        encoding = Encoding("rawvideo", facts.pixel_format, {}, steady) if self._raw else how.of(facts)
+        self._converted = encoding.converted
+        self.video = self._add_video(encoding)
         self.sound = self._add_sound() if sound and not self._raw else None
         self._resampler: tuple[tuple[object, ...], AudioResampler] | None = None
         self._heard = 0
@@ -114,18 +116,12 @@ class Encoder:
         """Video first, then sound where there is some."""
         return [stream for stream in (self.video, self.sound) if stream]
 
-    def _add_encoded(self, encoding: Encoding) -> VideoStream:
+    def _add_video(self, encoding: Encoding) -> VideoStream:
         for note in encoding.notes:
             log.info(note)
         stream = cast(VideoStream, self._hub.add_stream(encoding.codec, rate=encoding.rate))
         encoding.configure(stream.codec_context)
         self._format = encoding.pixel_format
-        return stream
-
-    def _add_raw(self, facts: VideoFacts) -> VideoStream:
-        stream = self._hub.add_stream("rawvideo", rate=facts.rate or 30)
-        replaced = Encoding("rawvideo", facts.pixel_format, {}, facts)
-        replaced.configure(stream.codec_context)
         return stream
 
     def _add_sound(self) -> AudioStream:
@@ -151,8 +147,9 @@ class Encoder:
 
     def _fitted(self, frame: av.VideoFrame) -> av.VideoFrame:
         """A picture of the sinks' size: one of another shape gets black bars."""
+        frame = self._converted(frame)
         if (frame.width, frame.height) == (self._info.width, self._info.height):
-            return frame if frame.format.name == self._format else frame.reformat(format=self._format)
+            return frame
         kind = frame.width, frame.height, frame.format.name
         if self._box is None or self._box[0] != kind:
             self._box = kind, _letterbox(frame, self._info.width, self._info.height, self._format)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import av
+from av.error import FFmpegError
 
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.live.capture import Capture, Grabbed, prepared
@@ -103,12 +104,14 @@ class Feed:
         self._figures, self._patience = figures, patience
         self._reconnect = reconnect and not source.ends
         self._timeline, self._stop = Timeline(), threading.Event()
-        self._told = False
+        self._told = self._opening = self._stopped = False
         self._info: tuple[tuple[object, ...], StreamInfo] | None = None
 
     def stop(self) -> None:
         """End after the packet that is read now."""
-        self._stop.set()
+        first, self._stopped = not self._stopped, True
+        if first:  # an event's lock is not for a signal's handler that interrupts the one who sets it
+            self._stop.set()
 
     def run(self) -> None:
         """Read until the source ends, or for ever. What goes wrong for good is handed on behind the pictures."""
@@ -130,17 +133,18 @@ class Feed:
                 for picture in self._read(capture):
                     pauses.reset()
                     if self._stop.is_set() or not self._hand_over(picture):
-                        self._stop.set()
+                        self.stop()
                         return
             if not self._source.ends:
                 raise MediaError(f"{self._source.shown} has ended")
-        except MediaError as error:
+        except (MediaError, FFmpegError) as error:
             if self._stop.is_set():
                 return
-            if not self._reconnect:
+            if self._opening or not self._reconnect:
                 raise
-            if pauses.is_news(str(error)):
-                log.warning("%s; connecting again", error)
+            reason = str(error) if isinstance(error, MediaError) else f"{self._source.shown}: {error.strerror}"
+            if pauses.is_news(reason):
+                log.warning("%s; connecting again", reason)
         finally:
             self._figures.source_up = False
 
@@ -160,8 +164,9 @@ class Feed:
             arrived = arrivals.popleft()
             info = self._info_of(frame, capture.rate)
             if not self._told:
-                self._told = True
+                self._opening = True  # a sink that cannot be opened is not the source's fault: no connection helps
                 self._started(Start(info, capture.has_sound))
+                self._told, self._opening = True, False
             shown = self._timeline.picture(frame.time, arrived)
             yield Picture(frame, info, shown, arrived, self._timeline.runs)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fractions import Fraction
 from typing import cast
 
+import av
 from av.codec import Codec, CodecContext
 from av.codec.codec import UnknownCodecError
 from av.codec.context import Flags
@@ -16,12 +17,14 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from av.video.format import VideoFormat
 
+from exdnet_plugin.color import resolve
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.hdr import is_hdr
-from exdnet_plugin.media.facts import VideoFacts
-from exdnet_plugin.media.frames import workable_format
+from exdnet_plugin.media.facts import MATRICES, VideoFacts
+from exdnet_plugin.media.frames import reformatted, workable_format
 from exdnet_plugin.media.priority import usual_priority
 from exdnet_plugin.pixel_format import pixel_format
+from exdnet_plugin.stream_info import StreamInfo
 
 # FFmpeg lists deep formats of h264_nvenc, too, but cards refuse them.
 _NVENC_DEEP = frozenset({"hevc_nvenc", "av1_nvenc"})
@@ -77,7 +80,12 @@ class EncodingOptions:
 
 @dataclass(frozen=True)
 class Encoding:
-    """Settings that any number of equal encoders are opened with."""
+    """Settings that any number of equal encoders are opened with.
+
+    Attributes:
+        facts: of the pictures as they are encoded.
+        colors: as :func:`reformatted` needs them, where YUV is made of RGB, or RGB of YUV.
+    """
 
     codec: str
     pixel_format: str
@@ -85,6 +93,11 @@ class Encoding:
     facts: VideoFacts
     cfr: Fraction | None = None
     notes: tuple[str, ...] = ()
+    colors: tuple[int, int] | None = None
+
+    def converted(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """A frame in the pixel format that the encoders take."""
+        return reformatted(frame, self.pixel_format, colors=self.colors)
 
     @property
     def rate(self) -> Fraction:
@@ -157,7 +170,20 @@ def choose_encoding(suffix: str, facts: VideoFacts, asked: EncodingOptions) -> E
         )
     if facts.interlaced and codec.name not in _INTERLACED:
         notes.append(f"interlaced frames stay so, but {codec.name} cannot say it in the stream; libx264 can")
-    return Encoding(codec.name, chosen, _options(codec.name, chosen, facts, asked), facts, cfr, tuple(notes))
+    options, (facts, colors) = _options(codec.name, chosen, facts, asked), _between_families(facts, chosen)
+    return Encoding(codec.name, chosen, options, facts, cfr, tuple(notes), colors)
+
+
+def _between_families(facts: VideoFacts, chosen: str) -> tuple[VideoFacts, tuple[int, int] | None]:
+    """Facts with matrix and range of what is encoded, and what the conversion needs; None where there is none."""
+    after, before = pixel_format(workable_format(chosen)), pixel_format(facts.pixel_format)
+    if {before.family, after.family} != {"rgb", "yuv"}:
+        return facts, None
+    info = StreamInfo(facts.width, facts.height, facts.pixel_format, color=facts.tags.names())
+    matrix = next(code for code, name in MATRICES.items() if name == resolve(info).matrix)
+    range_ = 2 if after.full_range or after.family == "rgb" else 1
+    tags = replace(facts.tags, matrix=0 if after.family == "rgb" else matrix, range=range_)
+    return replace(facts, tags=tags), (matrix, range_)
 
 
 def _default_codec(suffix: str, facts: VideoFacts) -> str:

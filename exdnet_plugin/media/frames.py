@@ -26,7 +26,7 @@ def workable_format(name: str) -> str:
     depth = max(component.bits for component in asked.components)
     suffix = "" if depth <= 8 else f"{next(bits for bits in (9, 10, 12, 14, 16) if bits >= min(depth, 16))}le"
     alpha = any(component.is_alpha for component in asked.components)
-    if asked.is_rgb or asked.has_palette:
+    if asked.is_rgb or asked.has_palette or (alpha and len(asked.components) <= 2):  # gray with alpha is among RGB
         return f"gbr{'a' if alpha else ''}p{suffix}" if not asked.has_palette else "rgba"
     if len(asked.components) <= 2:
         return f"gray{suffix}"
@@ -63,12 +63,25 @@ def frame_from_planes(planes: Sequence[Plane], decoded: av.VideoFrame) -> av.Vid
     return decoded
 
 
-def reformatted(frame: av.VideoFrame, pixel_format: str, size: tuple[int, int] | None = None) -> av.VideoFrame:
-    """The frame itself where it is of that format and size, else converted by swscale with its times kept."""
+def reformatted(
+    frame: av.VideoFrame,
+    pixel_format: str,
+    size: tuple[int, int] | None = None,
+    colors: tuple[int, int] | None = None,
+) -> av.VideoFrame:
+    """The frame itself where it is of that format and size, else converted by swscale with its times kept.
+
+    `colors` are needed where YUV is made of RGB, or RGB of YUV: FFmpeg's codes of the matrix and of the new range.
+    """
     width, height = size or (frame.width, frame.height)
     if (frame.format.name, frame.width, frame.height) == (pixel_format, width, height):
         return frame
     pts, time_base, duration = frame.pts, frame.time_base, frame.duration
-    frame = frame.reformat(width=width, height=height, format=pixel_format)
-    frame.pts, frame.time_base, frame.duration = pts, time_base, duration
+    matrix, range_ = colors or (None, None)
+    frame = frame.reformat(
+        width, height, pixel_format, src_colorspace=matrix, dst_colorspace=matrix, dst_color_range=range_
+    )
+    frame.pts, frame.duration = pts, duration
+    if time_base is not None:
+        frame.time_base = time_base
     return frame

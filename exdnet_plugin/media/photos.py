@@ -152,6 +152,10 @@ def _carried(photo: Photo, suffix: str, notes: list[str]) -> Photo:
     names = {number: name for name, number in numbers.items()}
     blocks = {names[number]: block.tobytes() for number, block in photo.metadata if number in names}
     tags = dict(photo.tiff_tags)
+    space = blocks.get("icc", b"")[16:20]
+    if space not in (b"", b"RGB ", b"GRAY"):
+        notes.append(f"an ICC profile for {space.decode('latin-1').strip()} is left out: pixels are written as RGB")
+        del blocks["icc"]
     if suffix not in TIFF_SUFFIXES:
         blocks |= {name: _as_bytes(tags.pop(code)) for code, name in _TIFF_BLOCKS.items() if code in tags}
     else:

@@ -58,7 +58,8 @@ class Job:
         with VideoSource(self.source, stream=self.video_stream, excerpt=self.excerpt) as source:
             for _ in source.frames():
                 pass
-            starts = [self.excerpt.start, *source.changes]
+            end = self.excerpt.end
+            starts = [self.excerpt.start, *(change for change in source.changes if end is None or change < end)]
         parts = []
         for number, (start, end) in enumerate(zip(starts, [*starts[1:], self.excerpt.end], strict=True), 1):
             name = self.sink.name if number == 1 else f"{self.sink.stem}-{number}{self.sink.suffix}"

@@ -28,7 +28,8 @@ class _Pipe:
     """A pipe as PyAV takes it: one that offers `seek` would be sought in."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._read, self._write = stream.read, stream.write
+        self._read = getattr(stream, "read1", stream.read)  # what is there: the next frame may wait for this one
+        self._write, self._flush = stream.write, stream.flush
         self.closed, self.empty = False, True
 
     def read(self, size: int) -> bytes:
@@ -40,10 +41,12 @@ class _Pipe:
     def write(self, data: bytes) -> int:
         """Write; `closed` tells whether the reader has gone, for which PyAV's own errors have no words."""
         try:
-            return self._write(data)
+            written = self._write(data)
+            self._flush()
         except BrokenPipeError:
             self.closed = True
             raise
+        return written
 
 
 def run_pipe(

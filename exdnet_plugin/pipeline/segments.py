@@ -14,7 +14,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.frame_filter import SEGMENT, State
-from exdnet_plugin.media.frames import frame_planes, reformatted
+from exdnet_plugin.media.frames import frame_planes
 from exdnet_plugin.media.sink import VideoSink
 from exdnet_plugin.media.timing import Stamp
 from exdnet_plugin.pipeline.work import Work
@@ -98,7 +98,7 @@ class Segments:
 
     def _encode(self, encoder: VideoCodecContext, item: Finished, durations: dict[int, int]) -> None:
         encoding = self._sink.encoding
-        frame = reformatted(item.frame, encoding.pixel_format)
+        frame = encoding.converted(item.frame)
         for pts, duration in item.stamps:
             durations[pts] = duration
             frame.pts, frame.time_base, frame.duration = pts, encoding.time_base, duration

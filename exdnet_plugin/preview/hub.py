@@ -55,7 +55,8 @@ class Hub:
         self._session, self._source = session, source
         self._pages: set[Page] = set()
         self._camera: tuple[Page, CameraPlayer] | None = None
-        self._switching, self._leaving = asyncio.Lock(), set[asyncio.Task[None]]()
+        self._offering, self._switching = asyncio.Lock(), asyncio.Lock()
+        self._leaving = set[asyncio.Task[None]]()
 
     def wake(self) -> None:
         """Something of the session has changed."""
@@ -176,16 +177,17 @@ class Hub:
         """Take a page's camera for the source, in place of the one before."""
         if not isinstance(value, str):
             raise ValueError("offer takes SDP")  # noqa: TRY004 - one error for all of a page's mistakes
-        await self._drop_camera(None)
-        camera = CameraPlayer(lambda: self._leave(page))
-        try:
-            answer = await camera.answer(value)
-        except ValueError:
-            await camera.close()
-            raise
-        self._camera = page, camera
-        async with self._switching:
-            await asyncio.to_thread(self._session.show, camera)
+        async with self._offering:  # one page's camera after the other's, or one of them was never closed
+            await self._drop_camera(None)
+            camera = CameraPlayer(lambda: self._leave(page))
+            try:
+                answer = await camera.answer(value)
+            except ValueError:
+                await camera.close()
+                raise
+            self._camera = page, camera
+            async with self._switching:
+                await asyncio.to_thread(self._session.show, camera)
         await page.socket.send_json({"kind": "answer", "sdp": answer})
 
     async def _end_camera(self, page: Page, _: Any) -> None:

@@ -109,7 +109,7 @@ class Trainer:
             remembered: the pictures that batches name by number.
 
         Raises:
-            TrainingStoppedError: the loss is not finite; checkpoint and weights are those of the last good step saved.
+            TrainingStoppedError: loss or gradient is not finite; what is saved is of the last good step saved.
         """
         recipe = self.recipe
         first, started = self.step, time.monotonic()
@@ -138,20 +138,22 @@ class Trainer:
         self.network.global_net.conv_large.eval()
         loss, terms = self._losses(batch.to(self.device), remembered)
         if not torch.isfinite(loss):
-            raise TrainingStoppedError(self._how_it_stopped(float(loss.detach())))
+            raise TrainingStoppedError(self._how_it_stopped("loss", float(loss.detach())))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        if not torch.isfinite(norm):
+            raise TrainingStoppedError(self._how_it_stopped("the gradient", float(norm)))
         self.optimizer.step()
         self._update_average()
         return {"loss": loss.detach(), **{name: term.detach() for name, term in terms.items()}}
 
-    def _how_it_stopped(self, loss: float) -> str:
+    def _how_it_stopped(self, what: str, value: float) -> str:
         path = self.folder / CHECKPOINT
         kept = (
             f"{path} holds the last good step, and it goes on from there" if path.exists() else "nothing was saved yet"
         )
-        return f"loss is {loss} at step {self.step}; {kept}. Lower the learning rate and start again"
+        return f"{what} is {value} at step {self.step}; {kept}. Lower the learning rate and start again"
 
     def _losses(self, batch: Batch, remembered: Remembered | None) -> tuple[Tensor, dict[str, Tensor]]:
         constants, whole = self.recipe.constants, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol
@@ -91,9 +92,13 @@ def enhanced(
         raise ValueError(f"exdnet: {capture} is a name; give cv2.VideoCapture({str(capture)!r})")  # noqa: TRY004
     if not capture.isOpened():
         raise ValueError("exdnet: the capture is not open; check the path or the camera's number")
-    with BgrFilter(chain=chain, device=device, quality=quality, rate=capture.get(CAP_PROP_FPS) or 25) as bright:
+    rate = capture.get(CAP_PROP_FPS) or 25
+    with BgrFilter(chain=chain, device=device, quality=quality, rate=rate) as bright:
+        time = -inf
         while True:
             there, frame = capture.read()
             if not there:
                 return
-            yield bright(frame, capture.get(CAP_PROP_POS_MSEC) / 1000)
+            told = capture.get(CAP_PROP_POS_MSEC) / 1000
+            time = told if told > time else time + 1 / rate  # some captures tell the same for all frames
+            yield bright(frame, time)

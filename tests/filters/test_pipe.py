@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -179,3 +182,31 @@ def test_the_line_for_a_file_sets_a_turned_picture_upright(make_clip: MakeClip, 
     assert (upright.width, upright.height, upright.rotation) == (48, 64, 0)
     expected = np.rot90(decode(source)[0].to_ndarray(format="gray"))
     assert np.abs(upright.to_ndarray(format="gray").astype(int) - expected).mean() < 3
+
+
+def test_each_frame_goes_on_before_the_next_one_comes() -> None:
+    content = raw("y4m", "yuv420p", list(range(6)))
+    header = content.index(b"FRAME")
+    length = (len(content) - header) // 6
+    command = [sys.executable, "-m", "exdnet_plugin.cli.main", "pipe", "--chain", CURVE]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdin
+        assert process.stdout
+        out, came = process.stdout.fileno(), bytearray()
+
+        def collect() -> None:
+            while part := os.read(out, 1 << 16):
+                came.extend(part)
+
+        reader = threading.Thread(target=collect)
+        reader.start()
+        for number in range(1, 7):
+            process.stdin.write(content[:header] if number == 1 else b"")
+            process.stdin.write(content[header + (number - 1) * length : header + number * length])
+            process.stdin.flush()
+            within = time.monotonic() + 30
+            while number > 2 and len(came) < (number - 1) * length and time.monotonic() < within:
+                time.sleep(0.01)
+            assert number <= 2 or len(came) >= (number - 1) * length
+        process.stdin.close()
+        reader.join()

@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +23,7 @@ from exdnet_plugin import MediaError, Plugins, StreamInfo, hookimpl
 from exdnet_plugin.live.encoder import LiveEncoding
 from exdnet_plugin.live.sinks import RECORDINGS, read_sink
 from exdnet_plugin.live.sources import read_source
+from exdnet_plugin.live.stream import LiveOptions, LiveStream
 from exdnet_plugin.media.facts import ColorTags, VideoFacts
 
 SMALL = ("--size", "320x180", "--rate", "25")
@@ -300,6 +302,29 @@ def test_a_wrong_encoder_option_is_told(make_clip: MakeClip, tmp_path: Path) -> 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "has no option 'presset'" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        (LiveEncoding("nosuchcodec"), "codec 'nosuchcodec'"),
+        (LiveEncoding(options={"presset": "slow"}), "no option 'presset'"),
+    ],
+)
+def test_a_wrong_encoder_ends_a_stream_whose_source_would_be_opened_again(
+    tmp_path: Path, encoding: LiveEncoding, said: str
+) -> None:
+    url = f"tcp://127.0.0.1:{free_port()}"
+    with Peer("send", url, "--size", "320x180", "--rate", "25", "--listen") as sender:
+        assert sender.opened
+        live = LiveStream(
+            read_source(url), [read_sink(str(tmp_path / "out.mkv"))], LiveOptions("null", encoding=encoding)
+        )
+        late = threading.Timer(20, live.stop)
+        late.start()
+        with pytest.raises(MediaError, match=said):
+            live.run()
+        late.cancel()
 
 
 def test_an_address_comes_from_the_environment(make_clip: MakeClip, tmp_path: Path) -> None:

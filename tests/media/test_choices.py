@@ -19,6 +19,7 @@ from facts_sources import plain, second_video, sound, with_extra
 from exdnet_plugin import enhance_video
 from exdnet_plugin.media.encoding import EncodingOptions, choose_encoding
 from exdnet_plugin.media.facts import ColorTags, VideoFacts
+from exdnet_plugin.media.frames import frame_planes
 from exdnet_plugin.pipeline.segments import SEGMENT
 
 Run = Callable[..., tuple[int, str, str]]
@@ -95,6 +96,28 @@ def test_a_constant_rate_does_not_make_a_video_longer(
     assert f"{left} frame" in out
 
 
+@pytest.mark.parametrize(("size", "weights"), [((64, 48), (0.299, 0.114)), ((64, 720), (0.2126, 0.0722))])
+@pytest.mark.parametrize(("codec", "pix_fmt", "suffix"), [("qtrle", "rgb24", ".mov"), ("libx264rgb", "bgr0", ".mkv")])
+def test_colours_of_an_rgb_source_are_encoded_by_the_matrix_that_is_told(
+    tmp_path: Path, codec: str, pix_fmt: str, suffix: str, size: tuple[int, int], weights: tuple[float, float]
+) -> None:
+    source, sink, color = tmp_path / f"in{suffix}", tmp_path / "out.mp4", (200, 30, 40)
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
+        picture = np.full((size[1], size[0], 3), color, np.uint8)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    enhance_video(source, sink, chain="null")
+    frame = decode(sink)[0]
+    matrix = {0.299: 6, 0.2126: 1}[weights[0]]
+    assert (int(frame.colorspace) in (matrix, 5 if matrix == 6 else 1), int(frame.color_range)) == (True, 1)
+    y = np.dot(color, (weights[0], 1 - sum(weights), weights[1]))
+    expected = 16 + y * 219 / 255, *(128 + 112 / 255 * (color[c] - y) / (1 - weights[k]) for c, k in ((2, 1), (0, 0)))
+    found = [float(plane.mean()) for plane in frame_planes(frame)]
+    assert found == pytest.approx(expected, abs=1.5)
+
+
 def test_encoders_are_given_what_is_asked(make_clip: MakeClip, tmp_path: Path, exdnet: Run) -> None:
     source, sink = make_clip("in.mp4"), tmp_path / "out.mkv"
     options = ["--codec", "libx265", "--pixel-format", "yuv422p10le", "--preset", "ultrafast", "--bitrate", "500k"]
@@ -167,6 +190,17 @@ def test_a_change_of_size_on_the_way_is_scaled_and_told(tmp_path: Path) -> None:
     report = enhance_video(source, tmp_path / "out.mp4", chain="null")
     assert any("frames change size to 128x96; they are scaled to 96x64" in note for note in report.notes)
     assert {(f.width, f.height) for f in decode(tmp_path / "out.mp4")} == {(96, 64)}
+
+
+def test_a_part_that_ends_where_the_size_changes_is_one_file(tmp_path: Path) -> None:
+    source = of_several_sizes(tmp_path)
+    with av.open(str(source)) as container:
+        change = next(frame.time for frame in container.decode(video=0) if frame.width == SIZES[1][0])
+    enhance_video(
+        source, tmp_path / "out.mkv", chain="null", on_change="split", end=Fraction(change).limit_denominator(1000)
+    )
+    assert [(frame.width, frame.height) for frame in decode(tmp_path / "out.mkv")] == [SIZES[0]] * 6
+    assert not (tmp_path / "out-2.mkv").exists()
 
 
 def test_a_change_of_size_on_the_way_makes_a_further_file_when_asked(tmp_path: Path, exdnet: Run) -> None:

@@ -266,3 +266,13 @@ def test_profiles_go_from_tiff_to_others_and_back(tmp_path: Path, exdnet: Run) -
         assert file.pages[0].tags[34675].value == icc_profile()
     _, _, said = exdnet("enhance", tmp_path / "out.png", tmp_path / "out.avif", "--chain", "null")
     assert "ICC and XMP are left out: .avif" in said
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
+def test_a_profile_of_cmyk_is_not_told_of_rgb(tmp_path: Path, suffix: str) -> None:
+    source, sink = tmp_path / "in.jpg", tmp_path / f"out{suffix}"
+    profile = icc_profile().replace(b"RGB ", b"CMYK", 1)
+    PIL.Image.fromarray(np.full((32, 32, 4), 60, np.uint8), "CMYK").save(source, icc_profile=profile)
+    notes = write_photo(sink, read_photo(source))
+    assert "an ICC profile for CMYK is left out: pixels are written as RGB" in notes
+    assert "icc_profile" not in PIL.Image.open(sink).info

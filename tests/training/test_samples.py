@@ -104,6 +104,7 @@ def test_twins_that_are_made_dark_have_noise_of_their_own() -> None:
     dark = SampleMix(**{**NOTHING, "darkened": 1.0})
     pairs = [pair(0), pair(0)]
     made = BatchSource(pairs, [], dark, 32, 6, seed=3, bursts={0: [1], 1: [0]}, twin_share=1.0).at(0)
+    assert len(made.twins) > 0
     for first, second in made.twins.tolist():
         assert torch.equal(made.targets[first], made.targets[second])
         assert not torch.equal(made.frames[first], made.frames[second])

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -173,6 +174,23 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(
         loop.Objective, "__call__", lambda self, *a: (weighted(self, *a)[0] * float("nan"), weighted(self, *a)[1])
     )
     refused(exdnet(*options, 8), "loss is nan at step 4", "checkpoint.pth holds the last good step")
+    assert (tmp_path / "checkpoint.pth").read_bytes() == good
+
+
+def test_a_gradient_that_is_no_number_reaches_no_weight(
+    exdnet: Run, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["train", pairs, "--run", tmp_path, *SMALL, "--checkpoint-every", 1, "--steps"]
+    assert exdnet(*options, 2)[0] == 0
+    good = (tmp_path / "checkpoint.pth").read_bytes()
+    weighted = loop.Objective.__call__
+
+    def steep(self: loop.Objective, *arguments: Any) -> Any:
+        loss, terms = weighted(self, *arguments)
+        return loss + (loss.detach() - loss).clamp(min=0).sqrt(), terms  # 0, with an infinite slope
+
+    monkeypatch.setattr(loop.Objective, "__call__", steep)
+    refused(exdnet(*options, 4), "the gradient is", "at step 2", "checkpoint.pth holds the last good step")
     assert (tmp_path / "checkpoint.pth").read_bytes() == good
 
 
