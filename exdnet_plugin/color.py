@@ -155,11 +155,12 @@ class ColorConverter:
 
     def _luma(self, y: Tensor) -> Tensor:
         offset, span, _, _ = self._scale()
-        return (y - offset) / span
+        return (y - offset).div_(span)
 
     def _codes(self, value: Tensor, *, luma: bool) -> Tensor:
         luma_offset, luma_span, chroma_offset, chroma_span = self._scale()
-        return value * luma_span + luma_offset if luma else value * chroma_span + chroma_offset
+        offset, span = (luma_offset, luma_span) if luma else (chroma_offset, chroma_span)
+        return (value * span).add_(offset)
 
     def _weigh(self, rgb: Tensor) -> Tensor:
         r, g, b = rgb.split(1, dim=1)
@@ -169,7 +170,7 @@ class ColorConverter:
     def _yuv_to_rgb(self, y: Tensor, u: Tensor, v: Tensor) -> Tensor:
         _, _, offset, span = self._scale()
         luma = self._luma(y)
-        cb, cr = self._upsample((torch.cat([u, v], dim=1) - offset) / span).split(1, dim=1)
+        cb, cr = self._upsample(torch.cat([u, v], dim=1).sub_(offset).div_(span)).split(1, dim=1)
         kr, kb = self._kr, self._kb
         kg = 1 - kr - kb
         green = luma - (2 * kb * (1 - kb) / kg) * cb - (2 * kr * (1 - kr) / kg) * cr
@@ -233,9 +234,9 @@ def _halve(x: Tensor, dim: int, cosited: bool) -> Tensor:
     pairs: Tensor = x.unflatten(dim, (-1, 2))
     even, odd = pairs.unbind(dim + 1)
     if not cosited:
-        return (even + odd) / 2
+        return (even + odd).div_(2)
     before = torch.cat([even.narrow(dim, 0, 1), odd.narrow(dim, 0, odd.shape[dim] - 1)], dim)
-    return even / 2 + (before + odd) / 4
+    return (before + odd).div_(4).add_(even, alpha=0.5)
 
 
 def thumbnails(frames: Tensor, size: tuple[int, int]) -> Tensor:

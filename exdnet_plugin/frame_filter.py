@@ -214,7 +214,8 @@ class FrameFilter:
         moments = torch.tensor(times, dtype=torch.float64)
         if self._realtime:
             return [self._realtime(planes, time) for planes, time in zip(batch, moments.split(1), strict=True)]
-        whole = torch.cat([self._converter.to_rgb(planes) for planes in batch])
+        frames = [self._converter.to_rgb(planes) for planes in batch]
+        whole = torch.cat(frames) if len(frames) > 1 else frames[0]
         rgb = self._through_chain(whole, moments)
         return [self._converter.from_rgb(frame, planes) for frame, planes in zip(rgb.split(1), batch, strict=True)]
 

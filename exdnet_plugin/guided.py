@@ -26,7 +26,7 @@ def smoothed(frames: Tensor, variance: Tensor | float, side: int) -> Tensor:
     kept = varied / (varied + least)
     # Interpolated, but not averaged as published: only cells whose neighbours hold a pixel have a say in it, so that
     # what lies behind an edge has none.
-    return spread(mean * (1 - kept), frames, side).contiguous().addcmul_(spread(kept, frames, side), frames)
+    return spread(mean * (1 - kept), frames, side).addcmul_(spread(kept, frames, side), frames)
 
 
 def cells(images: Tensor, side: int) -> Tensor:

@@ -1,1 +1,1 @@
-"""Runs a source through a filter into a sink. The only room that makes threads."""
+"""Runs a source through a filter into a sink, each stage on a thread of its own."""

@@ -178,11 +178,11 @@ class Session:
         played = 0
         for picture in self._inbox:
             player, number = self.player, self.number
-            if player and number != played:
-                played = number
-                self._filter.close()
-                self._shrinker, self._filter = self._fresh(player.pixel_aspect)
             try:
+                if player and number != played:
+                    played, before = number, self._filter
+                    self._shrinker, self._filter = self._fresh(player.pixel_aspect)
+                    before.close()
                 shot = self._shot(picture)
                 self._broken = ""
             except Exception as error:  # noqa: BLE001 - a plugin's processor may raise anything; the page tells it

@@ -18,6 +18,7 @@ from exdnet_plugin.exdnet.highlights import Shoulder
 from exdnet_plugin.exdnet.inference import exact_inference
 from exdnet_plugin.exdnet.spread import Spread, spread_inference
 from exdnet_plugin.frame_filter import FrameFilter
+from exdnet_plugin.lanes import DirectLanes
 from exdnet_plugin.pipeline.segments import SEGMENT
 from exdnet_plugin.processors.exdnet import ExdNetProcessor
 from exdnet_plugin.stream_info import StreamInfo
@@ -88,7 +89,7 @@ def test_a_photo_needs_one_device_and_all_parts_are_sent_before_any_is_computed(
 @pytest.mark.parametrize("gpus", range(1, 17))
 def test_a_segment_is_whole_batches_on_any_number_of_gpus(monkeypatch: pytest.MonkeyPatch, gpus: int) -> None:
     several(monkeypatch, gpus)
-    monkeypatch.setattr(frame_filter, "make_lanes", lambda _: None)
+    monkeypatch.setattr(frame_filter, "make_lanes", lambda _: DirectLanes())
     for size in ((640, 360), (1920, 1080), (3840, 2160), (7680, 4320)):
         batch = FrameFilter(StreamInfo(*size, device=resolve_device("cuda")), []).batch
         assert SEGMENT % batch == 0
