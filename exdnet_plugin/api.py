@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from exdnet_plugin.chain import make_chain
+from exdnet_plugin.choices import check_choice
 from exdnet_plugin.devices import resolve_device
 from exdnet_plugin.frame_filter import FrameFilter, Quality, run_one
 from exdnet_plugin.plugins import Plugins, default_plugins
@@ -191,8 +192,7 @@ def enhance_video(
         MediaError: the source cannot be read or the sink not written; nothing is left under the sink's name.
         ValueError, CheckpointError: as for :func:`open_filter`.
     """
-    if on_change not in ("scale", "split"):
-        raise ValueError(f"on_change {on_change!r} is not there; there are scale, split")
+    check_choice("on_change", on_change, ("scale", "split"))
     from exdnet_plugin.media.encoding import EncodingOptions
     from exdnet_plugin.media.source import Excerpt
     from exdnet_plugin.pipeline.job import Job, run_parts

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from exdnet_plugin.choices import check_choice
 from exdnet_plugin.color import ColorConverter, assumed
 from exdnet_plugin.devices import devices_of
 from exdnet_plugin.errors import PluginError
@@ -61,8 +62,7 @@ class FrameFilter:
         *,
         quality: Quality = "exact",
     ) -> None:
-        if quality not in get_args(Quality):
-            raise ValueError(f"quality {quality!r} is not there; there are {', '.join(get_args(Quality))}")
+        check_choice("quality", quality, get_args(Quality))
         self.stream = stream
         self._converter = ColorConverter(stream)
         self._realtime = Realtime(stream, self._converter, self._through_chain) if quality == "realtime" else None

@@ -17,6 +17,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from exdnet_plugin.devices import devices_of
+
 Planes = list[Tensor]
 Process = Callable[[list[Planes], list[float]], list[Planes]]
 IN_FLIGHT = 3  # batches: one uploading, one computing, one downloading
@@ -130,7 +132,7 @@ class CudaStreams:
     """CUDA's streams and events."""
 
     def __init__(self, device: str) -> None:
-        self._device = torch.device(device)
+        self._device, self._devices = torch.device(device), devices_of(device)  # over which networks may be spread
         self._streams = {lane: torch.cuda.Stream(self._device) for lane in ("upload", "compute", "download")}
 
     def on(self, lane: str) -> AbstractContextManager[Any]:
@@ -149,8 +151,8 @@ class CudaStreams:
         event.synchronize()
 
     def settle(self) -> None:
-        for index in range(torch.cuda.device_count()):  # networks may be spread over all
-            torch.cuda.current_stream(index).synchronize()
+        for device in self._devices:
+            torch.cuda.current_stream(device).synchronize()
 
     def pinned(self, like: Tensor) -> Tensor:
         return torch.empty(like.shape, dtype=like.dtype, pin_memory=True)

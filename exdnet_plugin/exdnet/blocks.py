@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
+from exdnet_plugin.choices import check_choice
 from exdnet_plugin.exdnet.fade import Fade
 from exdnet_plugin.guided import smoothed
 
@@ -20,8 +21,7 @@ def smooths(blocks: Blocks, fade: Fade | None) -> bool:
     Raises:
         ValueError: there is no such way with blocks.
     """
-    if blocks not in get_args(Blocks):
-        raise ValueError(f"blocks {blocks!r} is not there; there are {', '.join(get_args(Blocks))}")
+    check_choice("blocks", blocks, get_args(Blocks))
     return blocks == "smooth" and fade is not None
 
 

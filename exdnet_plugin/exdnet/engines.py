@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from exdnet_plugin.choices import check_choice
 from exdnet_plugin.exdnet.folded import Affine, FoldedExdNet, FoldedLocal, before_calibration, in_dtype
 
 try:
@@ -46,8 +47,7 @@ def choose_engine(engine: str, device: str, dtype: torch.dtype | None = None) ->
         ValueError: there is no such engine or dtype, here or on that device.
     """
     dtype = dtype or default_dtype(device)
-    if engine not in get_args(Engine):
-        raise ValueError(f"engine {engine!r} is not there; there are {', '.join(get_args(Engine))}")
+    check_choice("engine", engine, get_args(Engine))
     if dtype not in DTYPES:
         raise ValueError(f"dtype {dtype} is not handled; take {' or '.join(map(str, DTYPES))}")
     if engine == "auto":

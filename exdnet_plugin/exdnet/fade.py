@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from exdnet_plugin.choices import check_choice
 from exdnet_plugin.exdnet.look import look
 from exdnet_plugin.exdnet.memory import some_rows
 
@@ -105,8 +106,7 @@ class Blend:
     def __init__(self, strength: float, well_lit: WellLit, fade: Fade | None) -> None:
         if not 0 <= strength <= 1:
             raise ValueError(f"strength {strength}: it must be between 0 and 1")
-        if well_lit not in get_args(WellLit):
-            raise ValueError(f"well_lit {well_lit!r} is not there; there are {', '.join(get_args(WellLit))}")
+        check_choice("well_lit", well_lit, get_args(WellLit))
         self.strength = strength
         self.fade = fade if well_lit == "keep" else None
 

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
+from exdnet_plugin.choices import check_choice
 from exdnet_plugin.exdnet.fade import Fade
 from exdnet_plugin.exdnet.look import shrunk, upper_end
 from exdnet_plugin.exdnet.network import apply_matrix
@@ -39,8 +40,7 @@ def keeps(highlights: Highlights, fade: Fade | None) -> bool:
     Raises:
         ValueError: there is no such way with highlights.
     """
-    if highlights not in get_args(Highlights):
-        raise ValueError(f"highlights {highlights!r} is not there; there are {', '.join(get_args(Highlights))}")
+    check_choice("highlights", highlights, get_args(Highlights))
     return highlights == "keep" and fade is not None
 
 

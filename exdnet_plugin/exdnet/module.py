@@ -87,7 +87,8 @@ class ExdNetModule(nn.Module):
                 f"frames {tuple(frames.shape)} of {frames.dtype}: (N, 3, H, W) of a float dtype is needed, RGB in "
                 "[0, 1]; divide 8-bit values by 255"
             )
-        seen = without_steps(frames.float()) if self._smooths_blocks else frames
+        at_least = torch.promote_types(frames.dtype, torch.float32)  # halves cannot hold the variance of a code
+        seen = without_steps(frames.to(at_least)) if self._smooths_blocks else frames
         inside = seen.to(self.get_buffer("shift").dtype)
         if torch.compiler.is_compiling():
             result = self._in_one_graph(inside, traceable_exposure_range(seen))

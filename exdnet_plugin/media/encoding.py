@@ -20,7 +20,7 @@ from av.video.format import VideoFormat
 from exdnet_plugin.color import resolve
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.hdr import is_hdr
-from exdnet_plugin.media.facts import MATRICES, VideoFacts
+from exdnet_plugin.media.facts import ColorTags, VideoFacts
 from exdnet_plugin.media.frames import reformatted, workable_format
 from exdnet_plugin.media.priority import usual_priority
 from exdnet_plugin.pixel_format import pixel_format
@@ -180,7 +180,7 @@ def _between_families(facts: VideoFacts, chosen: str) -> tuple[VideoFacts, tuple
     if {before.family, after.family} != {"rgb", "yuv"}:
         return facts, None
     info = StreamInfo(facts.width, facts.height, facts.pixel_format, color=facts.tags.names())
-    matrix = next(code for code, name in MATRICES.items() if name == resolve(info).matrix)
+    matrix = ColorTags.named(resolve(info)).matrix
     range_ = 2 if after.full_range or after.family == "rgb" else 1
     tags = replace(facts.tags, matrix=0 if after.family == "rgb" else matrix, range=range_)
     return replace(facts, tags=tags), (matrix, range_)

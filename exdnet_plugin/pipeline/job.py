@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+from exdnet_plugin.choices import check_choice
 from exdnet_plugin.frame_filter import FrameFilter, Quality
 from exdnet_plugin.media.encoding import Encoding, EncodingOptions, choose_encoding
 from exdnet_plugin.media.sink import CONTAINERS, VideoSink, check_sink
@@ -49,9 +50,8 @@ class Job:
     profile: Path | None = None
 
     def __post_init__(self) -> None:
-        for name, value, allowed in (("hdr", self.hdr, get_args(Hdr)), ("on_stop", self.on_stop, get_args(OnStop))):
-            if value not in allowed:
-                raise ValueError(f"{name} {value!r} is not there; there are {', '.join(allowed)}")
+        check_choice("hdr", self.hdr, get_args(Hdr))
+        check_choice("on_stop", self.on_stop, get_args(OnStop))
 
     def parts(self) -> list[Job]:
         """A job for each size that frames have, one behind the other."""

@@ -15,7 +15,8 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from exdnet_plugin import ColorFacts, FrameFilter, MediaError, Report, StreamInfo, open_filter
-from exdnet_plugin.media.encoding import EncodingOptions, choose_encoding
+from exdnet_plugin.media.encoding import Encoding, EncodingOptions, choose_encoding
+from exdnet_plugin.media.facts import MATRICES, VideoFacts
 from exdnet_plugin.media.frames import frame_from_planes, frame_planes, reformatted, workable_format
 from exdnet_plugin.media.sink import CONTAINERS, check_sink
 from exdnet_plugin.media.source import VideoSource
@@ -156,20 +157,34 @@ def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: s
     """
     check_sink(sink, source, CONTAINERS, overwrite=False)
     with VideoSource(source) as opened:
-        facts = opened.facts.tags.names(opened.facts.chroma_site)
         encoding = choose_encoding(sink.suffix.lower(), opened.facts, EncodingOptions())
-    tags = {"matrix": facts.matrix, "primaries": facts.primaries, "transfer": facts.transfer, "range": facts.range}
-    known = {name: value for name, value in tags.items() if value != "unspecified"}
     names = {"matrix": "colorspace", "primaries": "color_primaries", "transfer": "color_trc", "range": "color_range"}
     codes = {"limited": "tv", "full": "pc"}
     steady = ["-fps_mode", "passthrough", "-enc_time_base", "-1"]  # each frame's time, not the nearest of a grid
     read = [*_FFMPEG, "-i", str(source), "-map", "0:v:0", *steady]
     read += ["-pix_fmt", opened.facts.pixel_format, "-c:v", "rawvideo", "-f", "nut", "-"]
     filtered = ["exdnet", "pipe", "--format", "nut", "--chain", chain_text, "--quality", quality]
-    filtered += [part for name, value in known.items() for part in (f"--{name}", value)]
+    filtered += [part for name, value in _told(opened.facts).items() for part in (f"--{name}", value)]
     write = [*_FFMPEG, "-n", "-f", "nut", "-i", "-", "-i", str(source), "-map", "0:v", "-map", "1"]
     write += ["-map", "-1:v:0", "-map_metadata", "1", "-map_chapters", "1", "-c", "copy", "-c:v:0", encoding.codec]
-    write += ["-pix_fmt", encoding.pixel_format, *steady]
+    write += ["-pix_fmt", encoding.pixel_format, *_by_matrix(encoding), *steady]
     write += [part for key, value in encoding.options.items() if key == "crf" for part in ("-crf", value)]
-    write += [part for name, value in known.items() for part in (f"-{names[name]}", codes.get(value, value))]
+    write += [
+        part for name, value in _told(encoding.facts).items() for part in (f"-{names[name]}", codes.get(value, value))
+    ]
     return " | ".join(shlex.join(part) for part in (read, filtered, [*write, str(sink)]))
+
+
+def _told(facts: VideoFacts) -> dict[str, str]:
+    """The colour tags that are not left open, by name."""
+    named = facts.tags.names()
+    tags = {"matrix": named.matrix, "primaries": named.primaries, "transfer": named.transfer, "range": named.range}
+    return {name: value for name, value in tags.items() if value != "unspecified"}
+
+
+def _by_matrix(encoding: Encoding) -> list[str]:
+    """What FFmpeg must be told to make YUV of RGB, or RGB of YUV, as `Encoding.converted` does."""
+    if not encoding.colors:
+        return []
+    matrix = MATRICES[encoding.colors[0]].removesuffix("nc")
+    return ["-filter:v:0", f"scale=in_color_matrix={matrix}:out_color_matrix={matrix}:out_range={encoding.colors[1]}"]

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from exdnet_plugin.choices import check_choice
 from exdnet_plugin.exdnet.blocks import Blocks, smooths, without_steps
 from exdnet_plugin.exdnet.checkpoint import DEFAULT, SMALL, load_weights
 from exdnet_plugin.exdnet.engines import Engine
@@ -60,8 +61,7 @@ class ExdNetProcessor:
         highlights: Highlights = "keep",
         blocks: Blocks = "smooth",
     ) -> None:
-        if precision not in _DTYPES:
-            raise ValueError(f"precision {precision!r} is not there; there are {', '.join(_DTYPES)}")
+        check_choice("precision", precision, _DTYPES)
         self._name, self._weights, self._engine = weights, load_weights(weights), engine
         self._keeps_highlights = keeps(highlights, self._weights.fade)
         self._smooths_blocks, self._evens = smooths(blocks, self._weights.fade), False

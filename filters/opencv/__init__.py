@@ -93,7 +93,7 @@ def enhanced(
     if not capture.isOpened():
         raise ValueError("exdnet: the capture is not open; check the path or the camera's number")
     rate = capture.get(CAP_PROP_FPS) or 25
-    with BgrFilter(chain=chain, device=device, quality=quality, rate=rate) as bright:
+    with BgrFilter(chain=chain, device=device, quality=quality) as bright:
         time = -inf
         while True:
             there, frame = capture.read()

@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from conftest import dark_frames
 
-from exdnet_plugin import enhance_image
+from exdnet_plugin import StreamInfo, enhance_image
 from exdnet_plugin.evaluation.exposure import LUMA
 from exdnet_plugin.exdnet.blocks import without_steps
+from exdnet_plugin.processors.denoise import DenoiseProcessor
 from exdnet_plugin.processors.exdnet import ExdNetProcessor
 
 SKY = slice(0, 110), slice(0, 340)
@@ -25,6 +26,15 @@ def test_steps_of_a_code_between_blocks_become_a_slope() -> None:
     blocks = F.interpolate(codes / 255, scale_factor=16.0)
     result = without_steps(blocks)
     assert float(result.diff(dim=3).abs().max()) < 0.4 * float(blocks.diff(dim=3).abs().max())
+
+
+def test_behind_denoise_they_become_a_flatter_one() -> None:
+    codes = torch.randint(3, 5, (1, 3, 6, 8), generator=torch.Generator().manual_seed(0))
+    blocks = F.interpolate(codes / 255, scale_factor=16.0)
+    denoise = DenoiseProcessor()
+    denoise.open(StreamInfo(128, 96))
+    result = without_steps(denoise.process(blocks, torch.zeros(1)))
+    assert float(result.diff(dim=3).abs().max()) < 0.3 * float(blocks.diff(dim=3).abs().max())
 
 
 @pytest.mark.parametrize("size", [(64, 96), (37, 51), (16, 16), (1, 1)])

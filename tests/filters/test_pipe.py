@@ -184,6 +184,20 @@ def test_the_line_for_a_file_sets_a_turned_picture_upright(make_clip: MakeClip, 
     assert np.abs(upright.to_ndarray(format="gray").astype(int) - expected).mean() < 3
 
 
+def test_the_line_for_a_file_makes_yuv_of_rgb_by_the_matrix_that_it_tells(tmp_path: Path) -> None:
+    source, sink = tmp_path / "in.mov", tmp_path / "out.mp4"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("qtrle", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 720, "rgb24"
+        picture = np.full((720, 64, 3), (200, 30, 40), np.uint8)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    run_line(source, sink, chain_text="null")
+    frame = decode(sink)[0]
+    assert (int(frame.colorspace), int(frame.color_range)) == (1, 1)
+    assert [float(plane.mean()) for plane in frame_planes(frame)] == pytest.approx([73.5, 115.2, 201.5], abs=1.5)
+
+
 def test_each_frame_goes_on_before_the_next_one_comes() -> None:
     content = raw("y4m", "yuv420p", list(range(6)))
     header = content.index(b"FRAME")

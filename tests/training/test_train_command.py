@@ -163,34 +163,33 @@ def _vgg16() -> dict[str, torch.Tensor]:
     return state
 
 
-def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(
-    exdnet: Run, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def _steep(loss: torch.Tensor) -> torch.Tensor:
+    """The same loss, with an infinite slope."""
+    return loss + (loss.detach() - loss).clamp(min=0).sqrt()
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "said"), [(lambda loss: loss * float("nan"), "loss is nan at step 4"), (_steep, "the gradient is")]
+)
+def test_a_loss_or_gradient_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(
+    exdnet: Run,
+    pairs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spoiled: Callable[[torch.Tensor], torch.Tensor],
+    said: str,
 ) -> None:
-    options = ["train", pairs, "--run", tmp_path, *SMALL, "--checkpoint-every", 2, "--steps"]
+    options = ["train", pairs, "--run", tmp_path, *SMALL, "--checkpoint-every", 1, "--steps"]
     assert exdnet(*options, 4)[0] == 0
     good = (tmp_path / "checkpoint.pth").read_bytes()
     weighted = loop.Objective.__call__
-    monkeypatch.setattr(
-        loop.Objective, "__call__", lambda self, *a: (weighted(self, *a)[0] * float("nan"), weighted(self, *a)[1])
-    )
-    refused(exdnet(*options, 8), "loss is nan at step 4", "checkpoint.pth holds the last good step")
-    assert (tmp_path / "checkpoint.pth").read_bytes() == good
 
-
-def test_a_gradient_that_is_no_number_reaches_no_weight(
-    exdnet: Run, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    options = ["train", pairs, "--run", tmp_path, *SMALL, "--checkpoint-every", 1, "--steps"]
-    assert exdnet(*options, 2)[0] == 0
-    good = (tmp_path / "checkpoint.pth").read_bytes()
-    weighted = loop.Objective.__call__
-
-    def steep(self: loop.Objective, *arguments: Any) -> Any:
+    def weighted_otherwise(self: loop.Objective, *arguments: Any) -> Any:
         loss, terms = weighted(self, *arguments)
-        return loss + (loss.detach() - loss).clamp(min=0).sqrt(), terms  # 0, with an infinite slope
+        return spoiled(loss), terms
 
-    monkeypatch.setattr(loop.Objective, "__call__", steep)
-    refused(exdnet(*options, 4), "the gradient is", "at step 2", "checkpoint.pth holds the last good step")
+    monkeypatch.setattr(loop.Objective, "__call__", weighted_otherwise)
+    refused(exdnet(*options, 8), said, "at step 4", "checkpoint.pth holds the last good step")
     assert (tmp_path / "checkpoint.pth").read_bytes() == good
 
 
