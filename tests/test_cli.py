@@ -216,7 +216,7 @@ def test_the_golden_network_runs_as_weights_of_a_chain(exdnet: Run, clip: Path, 
 
 def test_ctrl_c_leaves_no_file_and_no_process(make_clip: MakeClip, tmp_path: Path) -> None:
     source = make_clip("in.mp4", frames=60, size=(640, 360))
-    command = [sys.executable, "-m", "exdnet_plugin.cli.main", "enhance", str(source), str(tmp_path / "out.mp4")]
+    command = [sys.executable, "-m", "exdnet_plugin", "enhance", str(source), str(tmp_path / "out.mp4")]
     # A shell's background jobs ignore Ctrl-C, and their children would, too.
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed)

@@ -17,7 +17,7 @@ LOADED = 2.0  # seconds from the first answer of the command until it reads
 PATIENCE = 18.0  # seconds that the receiver waits for pictures
 SETTLING = 5.0  # seconds of video that do not count: the network loads, receivers join
 _PEERS = (sys.executable, "-m", "exdnet_plugin.benchmarks.live_peers")
-_STREAM = (sys.executable, "-m", "exdnet_plugin.cli.main", "stream")
+_STREAM = (sys.executable, "-m", "exdnet_plugin", "stream")
 
 
 def glass_to_glass(size: tuple[int, int], seconds: float, *options: str, sound: bool = False) -> dict[str, Any]:

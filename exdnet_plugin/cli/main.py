@@ -101,7 +101,3 @@ def _end(message: str, code: int) -> None:
     line = " ".join(str(message).split())
     click.echo(f"exdnet: {line}", err=True)
     sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()

@@ -13,8 +13,8 @@ step() {
 }
 step tests python -m pytest -m needs_cuda -rs -s
 step speed python tests/benchmarks/gpu_speed.py "$out/speed.json"
-step network python -m exdnet_plugin.cli.main bench network --device cuda:0 --size 1080p --size 4K --runs 20 --json "$out/network.json"
-step pipeline python -m exdnet_plugin.cli.main bench pipeline --device cuda:0 --json "$out/pipeline.json"
+step network python -m exdnet_plugin bench network --device cuda:0 --size 1080p --size 4K --runs 20 --json "$out/network.json"
+step pipeline python -m exdnet_plugin bench pipeline --device cuda:0 --json "$out/pipeline.json"
 step overlap python tests/benchmarks/overlap_trace.py "$out/overlap.json"
 echo "== goals"
 grep -E "MISSED|: met" "$out/speed.txt"

@@ -163,7 +163,7 @@ def environment(tmp_path: Path) -> Path:
 
 
 def filters(environment: Path, *arguments: str) -> str:
-    command = [environment / "bin" / "python", "-m", "exdnet_plugin.cli.main", "filters", *arguments]
+    command = [environment / "bin" / "python", "-m", "exdnet_plugin", "filters", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -72,7 +72,7 @@ def test_what_is_no_raw_video_is_refused(content: bytes, said: str) -> None:
 
 
 def test_the_command_filters_standard_input() -> None:
-    command = [sys.executable, "-m", "exdnet_plugin.cli.main", "pipe", "--quality", "realtime"]
+    command = [sys.executable, "-m", "exdnet_plugin", "pipe", "--quality", "realtime"]
     done = subprocess.run(command, input=raw("y4m", "yuv420p", list(range(4))), capture_output=True, check=True)
     assert len(read("y4m", done.stdout)) == 4
     assert b"4 frames" in done.stderr
@@ -82,7 +82,7 @@ def run_line(source: Path, sink: Path, **how: str) -> None:
     line = commands(source, sink, **how)
     if not shutil.which("ffmpeg"):
         pytest.skip("ffmpeg's command is not installed; the line was not run")
-    line = line.replace("exdnet pipe", f"{sys.executable} -m exdnet_plugin.cli.main pipe")
+    line = line.replace("exdnet pipe", f"{sys.executable} -m exdnet_plugin pipe")
     subprocess.run(["bash", "-ec", "set -o pipefail; " + line], check=True)
 
 
@@ -112,7 +112,7 @@ def turned(path: Path, *, degrees: int = 0, delay: Fraction = Fraction(0)) -> Pa
 
 
 def test_a_reader_that_goes_ends_the_command_without_a_word() -> None:
-    command = [sys.executable, "-m", "exdnet_plugin.cli.main", "pipe", "--chain", CURVE]
+    command = [sys.executable, "-m", "exdnet_plugin", "pipe", "--chain", CURVE]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout
     process.stdout.close()
@@ -202,7 +202,7 @@ def test_each_frame_goes_on_before_the_next_one_comes() -> None:
     content = raw("y4m", "yuv420p", list(range(6)))
     header = content.index(b"FRAME")
     length = (len(content) - header) // 6
-    command = [sys.executable, "-m", "exdnet_plugin.cli.main", "pipe", "--chain", CURVE]
+    command = [sys.executable, "-m", "exdnet_plugin", "pipe", "--chain", CURVE]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdin
         assert process.stdout

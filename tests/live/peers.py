@@ -19,7 +19,7 @@ from exdnet_plugin.live.sources import Source
 from exdnet_plugin.live.stream import LiveOptions, LiveStream
 from exdnet_plugin.report import Report
 
-COMMAND = [sys.executable, "-m", "exdnet_plugin.cli.main", "stream"]
+COMMAND = [sys.executable, "-m", "exdnet_plugin", "stream"]
 CURVE = "kornia=op=enhance.adjust_gamma:gamma=0.5"
 
 

@@ -150,7 +150,7 @@ def test_a_full_disk_is_said_and_what_was_done_is_kept(make_clip: MakeClip, tmp_
     """Files may not grow past a limit: the system's own way to fail a write that anyone may set."""
     noise = [np.random.default_rng(i).integers(0, 255, (64, 96, 3)).astype(np.uint8) for i in range(FRAMES)]
     source, sink = make_clip("in.mkv", frames=noise, codec="ffv1"), tmp_path / "out.mkv"
-    command = [sys.executable, "-m", "exdnet_plugin.cli.main", "enhance", source, sink, "--chain", "null"]
+    command = [sys.executable, "-m", "exdnet_plugin", "enhance", source, sink, "--chain", "null"]
     command += ["--codec", "ffv1"]
     size = source.stat().st_size * 9 // 10
     limited = "import resource, signal, os; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)"

@@ -294,7 +294,7 @@ def test_which_hosts_are_loopback() -> None:
     assert not any(map(is_loopback, ("0.0.0.0", "192.168.1.2", "", "localhost.evil.example", "::")))
 
 
-COMMAND = [sys.executable, "-m", "exdnet_plugin.cli.main", "preview"]
+COMMAND = [sys.executable, "-m", "exdnet_plugin", "preview"]
 
 
 @pytest.mark.parametrize(("host", "token"), [("127.0.0.1", False), ("0.0.0.0", True)])

@@ -44,7 +44,7 @@ def test_training_killed_at_any_time_goes_on_and_ends_where_it_would_have(
     options = [*SMALL, *kind, "--validate-every", "100", "--checkpoint-every", "4", "--steps", "12"]
     assert exdnet("train", pairs, "--run", tmp_path / "whole", *options)[0] == 0
     killed = tmp_path / "killed"
-    command = [sys.executable, "-m", "exdnet_plugin.cli.main", "train", str(pairs), "--run", str(killed), *options]
+    command = [sys.executable, "-m", "exdnet_plugin", "train", str(pairs), "--run", str(killed), *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while not (killed / "checkpoint.pth").exists():
         time.sleep(0.02)
@@ -62,7 +62,7 @@ def test_ctrl_c_saves_the_step_under_way_and_says_how_to_go_on(
     exdnet: Run, pairs: Path, tmp_path: Path, workers: str
 ) -> None:
     options = [*SMALL, "--run", str(tmp_path), "--steps", "100000", "--workers", workers]
-    command = [sys.executable, "-m", "exdnet_plugin.cli.main", "train", str(pairs), *options]
+    command = [sys.executable, "-m", "exdnet_plugin", "train", str(pairs), *options]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
