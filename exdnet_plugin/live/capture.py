@@ -27,7 +27,7 @@ from exdnet_plugin.hdr import is_hdr
 from exdnet_plugin.live.address import meaning
 from exdnet_plugin.live.sources import Source
 from exdnet_plugin.media.facts import ColorTags
-from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, TONE_MAP, through
+from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, TONE_MAP, quarter_turns, through, turned
 from exdnet_plugin.media.frames import reformatted, workable_format
 
 OPENING = 2  # patiences until a source is open: FFmpeg looks at some pictures first, of slow cameras for seconds
@@ -80,6 +80,7 @@ class Capture:
         self.stream.thread_type = "SLICE"  # frame threads hold back a frame each
         self._sound = next(iter(self._container.streams.audio), None)
         self._first_time: Fraction | None = None
+        self._lies = False
 
     @property
     def has_sound(self) -> bool:
@@ -90,6 +91,12 @@ class Capture:
     def rate(self) -> Fraction | None:
         """Frames a second as told; None where it is not."""
         return self.stream.average_rate or self.stream.guessed_rate or None
+
+    @property
+    def pixel_aspect(self) -> Fraction | None:
+        """A pixel's width by its height, upright; None where it is not told. To be asked when a picture has come."""
+        told = self.stream.sample_aspect_ratio or None
+        return 1 / told if told and self._lies else told
 
     def _open(self) -> InputContainer:
         source, options = self._source, dict(self._source.options)
@@ -135,6 +142,8 @@ class Capture:
         if frames and packet.stream.type == "video":
             self._decodes = arrived
         for frame in frames:
+            if isinstance(frame, av.VideoFrame):
+                self._lies = quarter_turns(frame) % 2 == 1
             if isinstance(frame, av.VideoFrame | av.AudioFrame):
                 yield Grabbed(frame, arrived, seconds / len(frames))
 
@@ -208,14 +217,21 @@ def _why(error: FFmpegError | OSError, patience: float) -> str:
 
 
 def prepared(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """Frames as live streams go out: progressive, SDR, in a format that the colour room handles. One for each."""
+    """Frames as live streams go out: upright, progressive, SDR, in a format that the colour room handles. One each."""
     first = next(frames, None)
     if first is None:
         return
-    frames = chain([first], frames)
-    if first.interlaced_frame:
-        frames = through(frames, *DEINTERLACE)
+    frames = turned(_progressive(chain([first], frames)))
     if is_hdr(ColorTags.of(first).names().transfer):
         frames = through(frames, *TONE_MAP)
     for frame in frames:
         yield reformatted(frame, workable_format(frame.format.name))
+
+
+def _progressive(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """Frames deinterlaced from the first interlaced one on: the filter holds one back, which others need not."""
+    for frame in frames:
+        if frame.interlaced_frame:
+            yield from through(chain([frame], frames), *DEINTERLACE)
+        else:
+            yield frame

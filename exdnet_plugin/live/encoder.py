@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -27,18 +28,17 @@ from exdnet_plugin.media.encoding import NVENC, Encoding, EncodingOptions, check
 from exdnet_plugin.media.facts import ColorTags, VideoFacts
 from exdnet_plugin.media.ffmpeg_filter import linked
 from exdnet_plugin.media.priority import usual_priority
-from exdnet_plugin.stream_info import StreamInfo
 
 log = logging.getLogger("exdnet.live")
 TIME_BASE = Fraction(1, 90000)
 SOUND_RATE, SOUND_LAYOUT, SOUND_FRAME, SOUND_BITS = 48000, "stereo", 1024, 128_000
 SLACK = 0.1  # seconds by which sound may stray from its frames' count: more is a gap
 KEYFRAME_SECONDS = 2
-# By default, a keyframe that is asked for would be no IDR, where nobody can join.
+# Without forced-idr, a keyframe that is asked for would be no IDR, where nobody can join.
 _NVENC_LIVE = {"preset": "p4", "tune": "ull", "delay": "0", "forced-idr": "1"}
 _DEFAULTS = {
     "libx264": {"preset": "superfast", "tune": "zerolatency"},
-    "libx265": {"tune": "zerolatency"},
+    "libx265": {"tune": "zerolatency", "forced-idr": "1"},
     **dict.fromkeys(NVENC, _NVENC_LIVE),
 }
 Take = Callable[["Packet[Any]"], None]
@@ -46,7 +46,7 @@ Take = Callable[["Packet[Any]"], None]
 
 @dataclass(frozen=True)
 class LiveEncoding:
-    """How live video is encoded: as :class:`EncodingOptions`, for streams."""
+    """How live video is encoded: as :class:`EncodingOptions`, for streams; with `g`, keyframes come by count alone."""
 
     codec: str = "libx264"
     bitrate: int | None = None
@@ -57,7 +57,8 @@ class LiveEncoding:
     def of(self, facts: VideoFacts) -> Encoding:
         """Settings for a stream: no frame waits for a later one, a keyframe every two seconds at least."""
         rate = facts.rate or Fraction(30)
-        options = {"g": str(round(rate * KEYFRAME_SECONDS)), "bf": "0", **_DEFAULTS.get(self.codec, {}), **self.options}
+        at_last = str(round(2 * rate * KEYFRAME_SECONDS))  # pictures, some of which may be missing: the clock asks
+        options = {"g": at_last, "bf": "0", **_DEFAULTS.get(self.codec, {}), **self.options}
         by_default = options.pop("preset", None)
         preset = self.preset or by_default
         crf = self.crf if self.crf is not None or self.bitrate else 23
@@ -94,9 +95,10 @@ class Encoder:
     def __init__(self, start: Start, carried: Carried, how: LiveEncoding, *, sound: bool, take: Take) -> None:
         self._take, self._info, self._raw = take, start.info, carried == "raw"
         self._hub: OutputContainer = av.open(Nothing(), "w", format="nut")
-        self._key = threading.Event()
+        self._key, self._last_key = threading.Event(), -math.inf
+        self._key_seconds = math.inf if "g" in how.options else KEYFRAME_SECONDS
         self._box: tuple[tuple[int, int, str], Graph] | None = None
-        facts = _facts(start.info)
+        facts = _facts(start)
         steady = replace(facts, rate=facts.rate or Fraction(30))
         encoding = Encoding("rawvideo", facts.pixel_format, {}, steady) if self._raw else how.of(facts)
         self._converted = encoding.converted
@@ -137,13 +139,18 @@ class Encoder:
         """Encode a picture that is shown at a time, in seconds of the session."""
         fitted = self._fitted(frame)
         fitted.pts, fitted.time_base = round(time / TIME_BASE), TIME_BASE
-        fitted.pict_type = PictureType.NONE  # the source's own keyframes are not ours
-        if self._key.is_set():
-            self._key.clear()
-            fitted.pict_type = PictureType.I
+        fitted.pict_type = PictureType.I if self._is_key_due(time) else PictureType.NONE  # the source's are not ours
         for packet in self.video.codec_context.encode(fitted):
             packet.stream = self.video
             self._take(packet)
+
+    def _is_key_due(self, time: float) -> bool:
+        """Whether one was asked for, or the last is long ago."""
+        if not self._key.is_set() and time - self._last_key < self._key_seconds:
+            return False
+        self._key.clear()
+        self._last_key = time
+        return True
 
     def _fitted(self, frame: av.VideoFrame) -> av.VideoFrame:
         """A picture of the sinks' size: one of another shape gets black bars."""
@@ -193,9 +200,9 @@ class Encoder:
             self._hub.close()
 
 
-def _facts(info: StreamInfo) -> VideoFacts:
-    tags = ColorTags.named(info.color)
-    return VideoFacts(info.width, info.height, info.pixel_format, TIME_BASE, info.rate, None, tags)
+def _facts(start: Start) -> VideoFacts:
+    info, tags = start.info, ColorTags.named(start.info.color)
+    return VideoFacts(info.width, info.height, info.pixel_format, TIME_BASE, info.rate, start.pixel_aspect, tags)
 
 
 def _letterbox(like: av.VideoFrame, width: int, height: int, name: str) -> Graph:

@@ -49,9 +49,16 @@ class Picture:
 
 @dataclass(frozen=True)
 class Start:
-    """What the first connection told: what sinks are opened for."""
+    """What the first connection told: what sinks are opened for.
+
+    Attributes:
+        info: what pictures are, upright.
+        pixel_aspect: a pixel's width by its height; None for unknown.
+        has_sound: whether there is sound.
+    """
 
     info: StreamInfo
+    pixel_aspect: Fraction | None
     has_sound: bool
 
 
@@ -165,7 +172,7 @@ class Feed:
             info = self._info_of(frame, capture.rate)
             if not self._told:
                 self._opening = True  # a sink that cannot be opened is not the source's fault: no connection helps
-                self._started(Start(info, capture.has_sound))
+                self._started(Start(info, capture.pixel_aspect, capture.has_sound))
                 self._told, self._opening = True, False
             shown = self._timeline.picture(frame.time, arrived)
             yield Picture(frame, info, shown, arrived, self._timeline.runs)

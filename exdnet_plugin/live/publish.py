@@ -14,7 +14,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any, cast
 
@@ -48,13 +49,39 @@ def publish(url: str, name: str, options: dict[str, str]) -> None:
         sink.start_encoding()
         print(READY, file=sys.stderr, flush=True)
         repeat = _repeater(name, source.streams.video[0], copies)
-        for packet in source.demux():
-            if packet.dts is None:
-                continue
+        for packet in with_decoding_times(source.demux()):
             copy = copies[packet.stream.index]
             for made in repeat(packet) if packet.stream.type == "video" else [packet]:
                 made.stream = copy
                 sink.mux(made)
+
+
+def with_decoding_times(packets: Iterable[Packet[Any]]) -> Iterator[Packet[Any]]:
+    """Packets in order, within each stream, each with a decoding time.
+
+    Nut holds presentation times alone. FFmpeg makes decoding times of them, but not for what it reads to find out what
+    the streams are: of large pictures, the first keyframe and some more.
+    """
+    untimed = defaultdict[int, list["Packet[Any]"]](list)
+    for packet in packets:
+        waiting = untimed[packet.stream.index]
+        if packet.dts is None and packet.pts is not None:
+            waiting.append(packet)
+            continue
+        _time_before(waiting, packet.dts)
+        yield from waiting
+        waiting.clear()
+        if packet.dts is not None:  # the last of a stream is empty
+            yield packet
+
+
+def _time_before(packets: list[Packet[Any]], following: int | None) -> None:
+    """Decoding times that rise to that of the packet that follows, none behind the time at which a picture is shown."""
+    latest = following
+    for packet in reversed(packets):
+        assert packet.pts is not None
+        packet.dts = packet.pts if latest is None else min(packet.pts, latest - 1)
+        latest = packet.dts
 
 
 def _like(sink: OutputContainer, stream: Any) -> Stream:
@@ -64,17 +91,34 @@ def _like(sink: OutputContainer, stream: Any) -> Stream:
 
 
 def _write_frames(source: InputContainer, sink: OutputContainer, rate: Fraction) -> None:
-    """y4m, whose writer takes frames instead of packets, at one rate."""
+    """y4m, whose writer takes frames instead of packets and tells no times: at a constant rate."""
     video = source.streams.video[0]
     out = sink.add_stream("wrapped_avframe", rate=rate)
     out.codec_context.time_base = 1 / rate
     out.width, out.height, out.pix_fmt = video.width, video.height, video.pix_fmt
     out.codec_context.color_range = video.codec_context.color_range
     print(READY, file=sys.stderr, flush=True)
-    for number, frame in enumerate(source.decode(video)):
+    for number, frame in enumerate(at_rate(source.decode(video), rate)):
         frame.pts, frame.time_base = number, 1 / rate
         sink.mux(out.encode(frame))
     sink.mux(out.encode(None))
+
+
+def at_rate(frames: Iterable[av.VideoFrame], rate: Fraction) -> Iterator[av.VideoFrame]:
+    """Frames at a constant rate: each again until the next is due; of several due at one moment, the first."""
+    number, begun = 0, 0.0
+    shown: av.VideoFrame | None = None
+    for frame in frames:
+        moment = frame.time or 0.0
+        begun = begun if shown else moment
+        due = round((moment - begun) * rate)
+        while shown and number < due:
+            number += 1
+            yield shown
+        if number == due:
+            number += 1
+            yield frame
+        shown = frame
 
 
 def _repeater(name: str, video: Any, copies: dict[int, Stream]) -> Any:

@@ -111,7 +111,10 @@ def _handler(registry: CollectorRegistry, figures: Figures) -> type[BaseHTTPRequ
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+        do_HEAD = do_GET  # noqa: N815 - probes ask by it
 
         def log_message(self, *_: object) -> None:
             """Requests are no news."""

@@ -28,6 +28,22 @@ def through(frames: Iterator[av.VideoFrame], name: str, options: str) -> Iterato
         yield from _pulled(graph, base)
 
 
+def turned(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """Frames turned upright by quarters, as the first one's display matrix says."""
+    first = next(frames, None)
+    if first is None:
+        return iter(())
+    frames = chain([first], frames)
+    for _ in range(quarter_turns(first)):
+        frames = through(frames, "transpose", "dir=cclock")
+    return frames
+
+
+def quarter_turns(frame: av.VideoFrame) -> int:
+    """How often a frame is to be turned by 90° against the clock to be upright, 0 to 3."""
+    return frame.rotation // 90 % 4
+
+
 def linked(like: av.VideoFrame, base: Fraction, *filters: tuple[str, str]) -> Graph:
     """FFmpeg's filters by name and options, one behind the other, for frames like one, of a time base."""
     graph = Graph()

@@ -182,9 +182,9 @@ class Hub:
             camera = CameraPlayer(lambda: self._leave(page))
             try:
                 answer = await camera.answer(value)
-            except ValueError:
+            except Exception as error:  # whatever aiortc has against an offer: its parser asserts, too
                 await camera.close()
-                raise
+                raise ValueError(f"the camera's offer cannot be answered: {error}") from error
             self._camera = page, camera
             async with self._switching:
                 await asyncio.to_thread(self._session.show, camera)

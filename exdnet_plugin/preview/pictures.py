@@ -1,4 +1,4 @@
-"""Pictures as the page shows them: upright, of square pixels, small enough; as JPEG, and as PNG to keep."""
+"""Pictures as the page shows them: of square pixels, small enough; as JPEG, and as PNG to keep."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from exdnet_plugin.color import resolve
 from exdnet_plugin.live.feed import Picture
-from exdnet_plugin.media.ffmpeg_filter import through
 from exdnet_plugin.media.frames import frame_from_planes, frame_planes
 from exdnet_plugin.stream_info import ColorFacts, StreamInfo
 
@@ -67,22 +66,17 @@ class Shrinker:
         self.source = (0, 0)
 
     def __call__(self, picture: Picture) -> Picture:
-        """The picture, upright, at most WIDEST wide; of one stream as long as size, format and colour stay.
+        """The picture, at most WIDEST wide; of one stream as long as size, format and colour stay.
 
         Raises:
             ValueError: its colours are of a matrix that is not handled.
         """
         frame = picture.frame
-        turns = frame.rotation // 90 % 4
-        size = (round(frame.width * self._aspect), frame.height)
-        self.source = size[::-1] if turns % 2 else size
+        size = self.source = (round(frame.width * self._aspect), frame.height)
         share = WIDEST / self.source[0]
         if share < 1:
             size = (_even(size[0] * share), _even(size[1] * share))
         frame = self._reformatter.reformat(frame, *size)
-        frame.time_base = frame.time_base or Fraction(1, 90000)
-        for _ in range(turns):
-            frame = next(through(iter([frame]), "transpose", "dir=cclock"))
         return replace(picture, frame=frame, info=self._info(frame, picture.info))
 
     def _info(self, frame: av.VideoFrame, whole: StreamInfo) -> StreamInfo:

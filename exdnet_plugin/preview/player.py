@@ -14,6 +14,7 @@ from exdnet_plugin.errors import MediaError
 from exdnet_plugin.live.feed import Feed, Picture
 from exdnet_plugin.live.figures import Figures
 from exdnet_plugin.live.sources import Source, read_source
+from exdnet_plugin.media.ffmpeg_filter import quarter_turns, turned
 from exdnet_plugin.media.source import Excerpt, VideoSource
 from exdnet_plugin.pipeline.channel import Channel
 
@@ -85,12 +86,14 @@ class FilePlayer:
         self.title, self._path = path.name, path
         with VideoSource(path) as probe:
             facts, stream = probe.facts, probe.stream
-            self.still = next(islice(probe.frames(), 1, None), None) is None  # photos do not tell how many they are
+            begin = list(islice(probe.frames(), 2))
+            self.still = len(begin) < 2  # photos do not tell how many they are
             self._deinterlace = facts.interlaced
             self._frame_seconds = float(1 / (facts.rate or 25))
             seconds = stream.duration * facts.time_base if stream.duration else (probe.container.duration or 0) / 1e6
         self.duration = None if self.still or not seconds else float(seconds)
-        self.pixel_aspect = float(facts.sample_aspect_ratio or 1)
+        aspect = facts.sample_aspect_ratio or Fraction(1)
+        self.pixel_aspect = float(1 / aspect if any(quarter_turns(frame) % 2 for frame in begin) else aspect)
         self._changed = threading.Condition()
         self._paused = self._stopped = False
         self._sought: float | None = None
@@ -141,7 +144,7 @@ class FilePlayer:
                 return
             raise
         with source:
-            for frame in source.frames():
+            for frame in turned(source.frames()):
                 shown = start + float((frame.pts or 0) * source.facts.time_base - source.origin)
                 if not self._is_due(shown):
                     return

@@ -32,9 +32,9 @@ def figures() -> Figures:
     return made
 
 
-def get(port: int, path: str) -> tuple[int, str]:
+def get(port: int, path: str, method: str = "GET") -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+        with urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method)) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -66,6 +66,7 @@ def test_health_tells_a_stream_that_gives_nothing(monkeypatch: pytest.MonkeyPatc
         assert json.loads(text)["latency_p50_ms"] == 50
         monkeypatch.setattr(watch, "SILENT_MOST", 0.0)
         assert get(port, "/health")[0] == 503
+        assert get(port, "/health", "HEAD") == (503, ""), "as probes ask"
         assert get(port, "/other")[0] == 404
 
 

@@ -255,7 +255,8 @@ def test_a_snapshot_is_a_png(served: Served, name: str) -> None:
 @pytest.mark.parametrize(
     "message",
     ["nonsense", "[]", '{"a": 1, "b": 2}', '{"fly": 1}', '{"seek": "1"}', '{"seek": NaN}', '{"pause": 1}',
-     '{"set": {"chain": "exdnet", "quality": "best"}}', '{"snapshot": "x"}', '{"offer": "v=0"}', '{"offer": 1}'],
+     '{"set": {"chain": "exdnet", "quality": "best"}}', '{"snapshot": "x"}', '{"offer": "v=0"}',
+     '{"offer": "m=video"}', '{"offer": 1}'],
 )  # fmt: skip
 def test_what_no_page_says_ends_the_connection(standing: Served, message: str) -> None:
     async def look() -> None:
