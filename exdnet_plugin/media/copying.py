@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
+from math import ceil
 from typing import Any
 
 import av
@@ -97,23 +98,41 @@ def _takes(container: OutputContainer, stream: Stream) -> bool:
     return True
 
 
-def copied_packets(container: InputContainer, copies: dict[int, Stream]) -> Iterator[Packet[Any]]:
+def copied_packets(
+    container: InputContainer, copies: dict[int, Stream], joins: Sequence[Fraction] = ()
+) -> Iterator[Packet[Any]]:
     """Packets of the streams by index, for their copies, with decoding times that rise.
 
     A source that is cut off ends early: the reader of its frames has told so.
+
+    Args:
+        container: the source, opened for this.
+        copies: the sink's streams by the source's index.
+        joins: seconds by which the video is put off behind each jump of times; the others are put off alike.
     """
     clocks: dict[int, Rising] = {}
     with suppress(FFmpegError):
         for packet in container.demux([container.streams[index] for index in copies]):
             index = packet.stream.index
-            clock = clocks.setdefault(index, Rising(packet.time_base or Fraction(1)))
+            if index not in clocks:
+                clocks[index] = _clock(packet, copies[index], joins)
+            clock = clocks[index]
             if copies[index].type == "attachment" or not packet.size or not _with_times(packet, clock.last):
                 continue
             told = packet.dts or 0
+            if not clock.follow(told, packet.duration or 0):
+                continue
             packet.dts = clock.next(told, packet.duration or 0)
             packet.pts = max((told if packet.pts is None else packet.pts) + clock.offset, packet.dts)
             packet.stream = copies[index]
             yield packet
+
+
+def _clock(packet: Packet[Any], copy: Stream, joins: Sequence[Fraction]) -> Rising:
+    """The clock of a copied stream: events may share a time, other packets are a tick of the sink's apart."""
+    base = packet.time_base or Fraction(1)
+    together = packet.stream.type in ("subtitle", "data")
+    return Rising(base, joins, least=0 if together else max(1, ceil((copy.time_base or base) / base)))
 
 
 def _with_times(packet: Packet[Any], last: int | None) -> bool:
@@ -131,3 +150,8 @@ def _with_times(packet: Packet[Any], last: int | None) -> bool:
 def seconds(packet: Packet[Any]) -> Fraction:
     """A packet's decoding time, in seconds."""
     return (packet.dts or 0) * (packet.time_base or Fraction(1))
+
+
+def shown(packet: Packet[Any]) -> Fraction:
+    """When a packet is shown, or where that is not told, decoded, in seconds."""
+    return ((packet.dts if packet.pts is None else packet.pts) or 0) * (packet.time_base or Fraction(1))

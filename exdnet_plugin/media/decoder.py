@@ -124,6 +124,11 @@ class Decoder:
             self._change_size(frame, moment)
         elif ColorTags.of(frame) != self._first_tags:
             self.note_once("colour tags change on the way; the first ones are taken for all frames")
+        if frame.interlaced_frame != self._first_interlaced and not self.deinterlace:
+            self.note_once(
+                "some frames are interlaced and some are not; all are taken for what the first one is. "
+                "--deinterlace makes whole frames of all"
+            )
         return reformatted(frame, self.facts.pixel_format, (self.facts.width, self.facts.height))
 
     def note_once(self, note: str) -> None:
@@ -134,6 +139,7 @@ class Decoder:
     def _forget(self) -> None:
         self._decoded = self._broken = self._hidden = 0
         self._rising, self._end = Rising(self.facts.time_base), Fraction(0)
+        self.joins = list[Fraction]()
 
     def _all_frames(self) -> Iterator[av.VideoFrame]:
         try:
@@ -184,17 +190,20 @@ class Decoder:
             self.counted = True
             self.note_once("frames carry no time; they are spaced by the stream's rate")
         frame.pts = self._rising.next(own, frame.duration or 0)
-        if self._rising.jumped:
+        if self._rising.jumps > len(self.joins):
+            self.joins.append(self._rising.offset * facts.time_base)
+        if self._rising.jumps:
             self.note_once("times jump back on the way, as in files put together; what follows is joined on")
         elif frame.pts != own:
             self.note_once("frames share a time or run backwards; each is shown a tick behind the one before")
-        self.counted = self.counted or frame.pts != own or self._rising.jumped
+        self.counted = self.counted or frame.pts != own or self._rising.jumps > 0
         self._decoded += 1
         self._end = (frame.pts + (frame.duration or 0)) * facts.time_base
 
     def _take_facts(self, frame: av.VideoFrame) -> None:
         """The first frame's own size and format: a container may tell those of a later one."""
         self._first_tags, self._size = ColorTags.of(frame), (frame.width, frame.height)
+        self._first_interlaced = frame.interlaced_frame
         kind = workable_format(frame.format.name)
         if any(plane.line_size < 0 for plane in frame.planes):
             kind = "gbrp"  # bottom-up, as raw AVI is: to be laid out anew

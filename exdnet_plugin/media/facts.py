@@ -164,8 +164,7 @@ class VideoFacts:
 
     def with_first_frame(self, frame: av.VideoFrame) -> VideoFacts:
         """These facts, completed by what only a decoded frame tells."""
-        items = cast("list[SideData]", list(frame.side_data))  # PyAV types it as a mapping of names
-        data = {item.type: bytes(item) for item in items}
+        data, unread = _side_data(frame)
         display, content = data.get(Type.MASTERING_DISPLAY_METADATA), data.get(Type.CONTENT_LIGHT_LEVEL)
         light = LightLevels(_mastering_display(display) if display else None, _content(content) if content else None)
         return replace(
@@ -174,8 +173,17 @@ class VideoFacts:
             light=light if light.display or light.content else None,
             display_matrix=struct.unpack_from("<9i", data[Type.DISPLAYMATRIX]) if Type.DISPLAYMATRIX in data else (),
             marks=tuple(sorted({_MARKS[kind] for kind in data if kind in _MARKS})),
-            dropped=tuple(sorted({_DROPPED[kind] for kind in data if kind in _DROPPED})),
+            dropped=tuple(sorted({_DROPPED[kind] for kind in data if kind in _DROPPED} | unread)),
         )
+
+
+def _side_data(frame: av.VideoFrame) -> tuple[dict[Type, bytes], set[str]]:
+    """A frame's side data; where there is a kind that PyAV has no name for, as EXIF in JPEGs, it gives none at all."""
+    try:
+        items = cast("list[SideData]", list(frame.side_data))  # PyAV types it as a mapping of names
+    except ValueError as error:
+        return {}, {f"side data of frames ({error})"}
+    return {item.type: bytes(item) for item in items}, set()
 
 
 def _mastering_display(data: bytes) -> tuple[Fraction, ...] | None:

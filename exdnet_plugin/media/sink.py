@@ -23,11 +23,12 @@ from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.media.chapters import chapters_of
-from exdnet_plugin.media.copying import add_copy, copied_packets, seconds, stream_metadata
+from exdnet_plugin.media.copying import add_copy, copied_packets, seconds, shown, stream_metadata
 from exdnet_plugin.media.encoding import Encoding, check_opened, refused
 from exdnet_plugin.media.kept import left_out
 from exdnet_plugin.media.opening import ffmpeg_name, open_media
 from exdnet_plugin.media.packet_log import PacketLog
+from exdnet_plugin.media.part import Part
 from exdnet_plugin.media.priority import usual_priority
 from exdnet_plugin.media.source import VideoSource
 from exdnet_plugin.whole_file import REMEDY, check_free, check_not_source, replace_whole
@@ -185,15 +186,19 @@ class VideoSink:
         if not self._copied:
             return
         zero = self._source.zero
-        for packet in copied_packets(container, self._copied):
-            base = packet.time_base or Fraction(1)
-            shown = ((packet.dts if packet.pts is None else packet.pts) or 0) * base
+        part = Part(zero if self._source.excerpt.start else None, until)
+        for packet in copied_packets(container, self._copied, self._source.joins):
             if packet.stream.disposition & Disposition.attached_pic:
                 yield packet
-            elif packet.is_discard and not _is_apples(self.path) and packet.stream.type != "video" and shown < -_RUN_UP:
-                continue  # an edit list hides it, and here it would be heard
-            elif not (zero and shown < zero) and (until is None or shown < until):
-                yield _shifted(packet, round(zero / base))
+            elif not self._is_hidden(packet) and part.takes(packet):
+                yield _shifted(packet, round(zero / (packet.time_base or Fraction(1))))
+        self.notes += part.notes
+
+    def _is_hidden(self, packet: Packet[Any]) -> bool:
+        """Whether an edit list hides a packet that would be heard here."""
+        if not packet.is_discard or _is_apples(self.path) or packet.stream.type == "video":
+            return False
+        return shown(packet) < -_RUN_UP
 
     def abort(self) -> None:
         """Leave nothing behind."""

@@ -81,6 +81,8 @@ class VideoSource:
             self.close()
             raise
         self._ahead = [first]
+        if self.zero < 0:
+            self.notes.append(f"times begin {float(-self.zero):.2f} s before 0, and are put off by that")
         self.facts = self._told(self._decoder.facts.with_first_frame(first))
         self.info = StreamInfo(
             self.facts.width,
@@ -158,14 +160,25 @@ class VideoSource:
         return [moment - self.origin + self.excerpt.start for moment in self._decoder.changes]
 
     @property
+    def joins(self) -> list[Fraction]:
+        """Where times jumped back so far: seconds by which those behind each jump are put off."""
+        return self._decoder.joins
+
+    @property
     def fields(self) -> int:
         """How many pictures a frame holds: 2 where it is interlaced and splits into fields, else 1."""
         return 2 if self.facts.interlaced and has_fields(self.facts.pixel_format, self.facts.height) else 1
 
     @property
     def zero(self) -> Fraction:
-        """The time that is 0 in the sink: of an excerpt that does not begin with the file, its start."""
-        return self.origin if self.excerpt.start else Fraction(0)
+        """The time that is 0 in the sink: an excerpt's start, or of a file that begins before 0, its own.
+
+        MP4's writer would hide what is shown before 0. A broadcast's clock starts over every 26.5 hours.
+        """
+        if self.excerpt.start or self.origin >= 0:
+            return self.origin if self.excerpt.start else Fraction(0)
+        sound = [Fraction((s.start_time or 0) * (s.time_base or 0)) for s in self.container.streams.audio]
+        return min([self.origin, *sound])
 
     @property
     def until(self) -> Fraction | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from exdnet_plugin.media.timing import Stamp
 from exdnet_plugin.pipeline.work import Work
 from exdnet_plugin.whole_file import REMEDY
 
+log = logging.getLogger(__name__)
 MAX_LOSS = 5.0  # seconds of work: a segment that takes longer keeps a journal
 
 
@@ -75,9 +77,8 @@ class Segments:
         whole = False
         try:
             while True:
+                journal = journal and self._keep(item, count)
                 with self._writing():
-                    if journal and item.state is not None:
-                        self._work.keep(progress.frames + count, frame_planes(item.frame), item.state)
                     self._encode(encoder, item, durations)
                 count += 1
                 yield progress.encoded + len(durations)
@@ -95,6 +96,18 @@ class Segments:
                     progress.frames, progress.last_pts = progress.frames + count, item.pts
                     progress.encoded += len(durations)
                     self._work.commit(item.state or {})
+
+    def _keep(self, item: Finished, count: int) -> bool:
+        """Add a frame to the journal, which is behind so many; whether there was room for it."""
+        if item.state is None:
+            return True
+        try:
+            self._work.keep(self._work.progress.frames + count, frame_planes(item.frame), item.state)
+        except MediaError as error:
+            self._work.forget(count)  # the video itself may still fit
+            log.warning("single frames are kept no more, and a stop may lose up to %d: %s", SEGMENT, error)
+            return False
+        return True
 
     def _encode(self, encoder: VideoCodecContext, item: Finished, durations: dict[int, int]) -> None:
         encoding = self._sink.encoding

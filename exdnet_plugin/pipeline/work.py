@@ -81,7 +81,7 @@ class Work:
                 undo.pop_all()
         except OSError as error:
             raise MediaError(
-                f"{sink} cannot be written: {error.strerror}. Choose a folder that you may write to"
+                f"{sink} cannot be written: {error.strerror or error}. Choose a folder that you may write to"
             ) from None
 
     def _begin(self, resume: bool, overwrite: bool) -> None:
@@ -133,7 +133,7 @@ class Work:
     def _tell(self, state: State) -> None:
         manifest = json.dumps({"version": VERSION, "job": self._job, "progress": asdict(self.progress)})
         with whole_file(self.folder / _MANIFEST) as path:
-            save_file(dict(state), path, {"manifest": manifest})
+            _save(dict(state), path, {"manifest": manifest})
 
     def keep(self, number: int, planes: Sequence[NDArray[Any]], state: State) -> None:
         """Add a filtered frame of the segment under way to the journal, with what processors remember behind it.
@@ -144,7 +144,12 @@ class Work:
             return
         tensors = {f"plane.{index}": np.ascontiguousarray(plane) for index, plane in enumerate(planes)}
         with whole_file(name) as path:
-            save_file({**tensors, **{f"state.{name}": value for name, value in state.items()}}, path)
+            _save({**tensors, **{f"state.{name}": value for name, value in state.items()}}, path)
+
+    def forget(self, count: int) -> None:
+        """Remove so many frames of the segment under way from the journal, which has no use without them."""
+        for number in range(self.progress.frames, self.progress.frames + count):
+            self._frame(number).unlink(missing_ok=True)
 
     def _frame(self, number: int) -> Path:
         return self.folder / f"frame-{number}.safetensors"
@@ -189,6 +194,14 @@ def read_frame(path: Path) -> tuple[list[NDArray[Any]], dict[str, NDArray[Any]]]
         ) from None
     planes = [tensors[f"plane.{index}"] for index in range(sum(name.startswith("plane.") for name in tensors))]
     return planes, {name.removeprefix("state."): value for name, value in tensors.items() if name.startswith("state.")}
+
+
+def _save(tensors: dict[str, NDArray[Any]], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a file of safetensors. OSError where that fails, as on a full disk."""
+    try:
+        save_file(tensors, path, metadata)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:

@@ -16,6 +16,7 @@ import torch
 from conftest import MakeClip, dark_frames, decode, packets
 
 from exdnet_plugin import MediaError, enhance_video
+from exdnet_plugin.pipeline import segments, work
 from exdnet_plugin.pipeline.segments import SEGMENT
 from exdnet_plugin.pipeline.work import work_folder
 
@@ -238,3 +239,24 @@ def test_a_journal_of_another_job_is_not_taken(make_clip: MakeClip, tmp_path: Pa
     with pytest.raises(MediaError, match="had chain 'Slow', not 'null'"):
         enhance_video(source, sink, chain="null", resume=True)
     assert len(list(work_folder(sink).glob("frame-*"))) >= 24, "a mistake drops nothing"
+
+
+def test_a_full_disk_for_single_frames_stops_nothing(
+    make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The journal is larger than the video, which may still fit."""
+    save, kept = work.save_file, list[Path]()
+
+    def fails(tensors: dict[str, np.ndarray], path: Path, metadata: dict[str, str] | None = None) -> None:
+        if metadata is None and len(kept) == 3:
+            raise work.SafetensorError("No space left on device (os error 28)")
+        save(tensors, path, metadata)
+        if metadata is None:
+            kept.append(path)
+
+    monkeypatch.setattr(work, "save_file", fails)
+    monkeypatch.setattr(segments, "MAX_LOSS", 0.0)
+    source, sink = make_clip("in.mkv", frames=20), tmp_path / "out.mkv"
+    report = enhance_video(source, sink, chain="null")
+    assert (report.frames, len(decode(sink)), len(kept)) == (20, 20, 3)
+    assert "No space left on device" in caplog.text

@@ -1,0 +1,136 @@
+"""Files whose times jump or begin before 0, and parts of files: what is copied beside the video stays in step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import decode, write_tone
+
+from exdnet_plugin import enhance_video
+from exdnet_plugin.media.discontinuity import Rising
+
+Record = Callable[..., Path]
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Record:
+    """Makes a recording: pictures at 25 a second, sound of another length, times from a moment on."""
+
+    def make(name: str, *, frames: int, sound: float, start: float = 0.0) -> Path:
+        path = tmp_path / name
+        with av.open(str(path), "w", container_options={"output_ts_offset": str(start)}) as container:
+            video = container.add_stream("libx264", rate=25)
+            video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+            video.codec_context.options = {"bf": "0"}
+            tone = container.add_stream("aac", rate=48000)
+            for number in range(frames):
+                frame = av.VideoFrame.from_ndarray(np.full((72, 64), 60 + number, np.uint8), format="yuv420p")
+                frame.pts = number
+                container.mux(video.encode(frame))
+            container.mux(video.encode(None))
+            write_tone(container, tone, sound)
+        return path
+
+    return make
+
+
+def span(path: Path, kind: str) -> tuple[float, float]:
+    """When a stream begins and ends, in seconds."""
+    with av.open(str(path)) as container:
+        times = [(p.pts * p.time_base, p.duration * p.time_base) for p in container.demux(**{kind: 0}) if p.size]
+    return float(times[0][0]), float(sum(times[-1]))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_what_is_before_0_is_shown(record: Record, tmp_path: Path, suffix: str) -> None:
+    """A broadcast's clock of 33 bits starts over every 26.5 hours; FFmpeg counts backwards from there."""
+    source, sink = record("in.ts", frames=100, sound=4.0, start=2**33 / 90000 - 2), tmp_path / f"out{suffix}"
+    with av.open(str(source)) as container:
+        assert container.start_time is not None
+        assert container.start_time < 0
+    report = enhance_video(source, sink, chain="null")
+    assert len(decode(sink)) == 100
+    with av.open(str(sink)) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) > 3.9 * 48000
+    assert any("before 0" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("sound", [1.0, 3.4], ids=["shorter", "longer"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_joined_recordings_stay_in_step(record: Record, tmp_path: Path, sound: float, suffix: str) -> None:
+    """The sound of the second one begins with its pictures, whether that of the first one was shorter or longer."""
+    parts = record("a.ts", frames=50, sound=sound), record("b.ts", frames=100, sound=4.0)
+    source, sink = tmp_path / "both.ts", tmp_path / f"out{suffix}"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    enhance_video(source, sink, chain="null")
+    assert len(decode(sink)) == 150
+    pictures, heard = span(sink, "video"), span(sink, "audio")
+    assert pictures[1] - pictures[0] == pytest.approx(6.0, abs=0.01)
+    assert heard[1] == pytest.approx(pictures[1], abs=0.05)
+
+
+def test_times_behind_a_join_that_overlap_are_left_out() -> None:
+    clock = Rising(Fraction(1, 10), joins=[Fraction(4)])
+    given = [clock.next(time, 1) for time in range(60)]
+    assert given == list(range(60))
+    followed = [clock.follow(time, 1) for time in range(40)]
+    assert followed == [False] * 20 + [True] * 20
+    assert (clock.next(40, 1), clock.jumps) == (80, 1)
+
+
+def with_extras(path: Path, cues: list[tuple[int, int]]) -> Path:
+    """Two videos, keyframes every second of the latter, and subtitles from and to so many milliseconds."""
+    with av.open(str(path), "w") as container:
+        videos = [container.add_stream("libx264", rate=25) for _ in range(2)]
+        text = container.add_stream("ass")
+        text.codec_context.subtitle_header = (
+            b"[Script Info]\nScriptType: v4.00+\n[Events]\nFormat: Layer, Start, End, Text"
+        )
+        for video in videos:
+            video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+            video.codec_context.options = {"bf": "0", "g": "25", "sc_threshold": "0"}
+        for number in range(100):
+            for video in videos:
+                frame = av.VideoFrame.from_ndarray(np.full((72, 64), 60 + number, np.uint8), format="yuv420p")
+                frame.pts = number
+                container.mux(video.encode(frame))
+        for video in videos:
+            container.mux(video.encode(None))
+        for number, (start, end) in enumerate(cues):
+            packet = av.Packet(f"{number},0,Default,,0,0,0,,cue".encode())
+            packet.pts = packet.dts = start
+            packet.duration, packet.time_base, packet.stream = end - start, Fraction(1, 1000), text
+            container.mux(packet)
+    return path
+
+
+def cues_of(path: Path) -> list[tuple[int, int]]:
+    with av.open(str(path)) as container:
+        found = [(p.pts, p.pts + p.duration) for p in container.demux(subtitles=0) if p.size]
+    return sorted(found)
+
+
+def test_subtitles_may_share_a_time(tmp_path: Path) -> None:
+    """Typeset signs and karaoke are many events at once."""
+    cues = [(500, 3000), *[(1000, 2000)] * 50]
+    source = with_extras(tmp_path / "in.mkv", cues)
+    enhance_video(source, tmp_path / "out.mkv", chain="null")
+    assert cues_of(tmp_path / "out.mkv") == cues
+
+
+def test_a_part_has_subtitles_that_are_cut_to_it_and_video_that_decodes(tmp_path: Path) -> None:
+    source = with_extras(tmp_path / "in.mkv", [(100, 900), (500, 1500), (1000, 3600), (2200, 2400), (2500, 2600)])
+    report = enhance_video(
+        source, tmp_path / "out.mkv", chain="null", start=Fraction(6, 5), end=Fraction(12, 5), on_stop="keep"
+    )
+    assert cues_of(tmp_path / "out.mkv") == [(0, 300), (0, 1200), (1000, 1200)]
+    assert len(decode(tmp_path / "out.mkv")) == 30
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert len([packet for packet in container.demux(video=1) if packet.size]) == 10
+    assert len(decode(tmp_path / "out.mkv", 1)) == 10
+    assert "video stream 1 is copied, and begins 0.80 s late, with its first keyframe" in report.notes
