@@ -1,7 +1,4 @@
-"""Photos: read and written with what they carry, EXIF, ICC profile and XMP, 8 or 16 bits, alpha.
-
-OpenCV is imported when a photo is first read, never beside av's decoding: both bring an FFmpeg.
-"""
+"""Photos: read and written with what they carry, EXIF, ICC profile and XMP, 8 or 16 bits, alpha."""
 
 from __future__ import annotations
 
@@ -13,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exdnet_plugin.errors import MediaError
-from exdnet_plugin.media import avif
+from exdnet_plugin.media import avif, opencv_codec
 from exdnet_plugin.media.heic import HEIC_SUFFIXES, read_heic, write_heic
+from exdnet_plugin.media.opencv_codec import Pixels, numbers
 from exdnet_plugin.media.orientation import as_upright, exif_orientation, upright
-from exdnet_plugin.media.tiff import TIFF_KEPT, TIFF_SUFFIXES, read_tags, write_tiff
+from exdnet_plugin.media.tiff import TIFF_KEPT, TIFF_SUFFIXES, is_tiff, read_tiff, write_tiff
 from exdnet_plugin.media.unread import unread
 from exdnet_plugin.whole_file import whole_file
 
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"})
+PHOTO_SUFFIXES = opencv_codec.SUFFIXES | HEIC_SUFFIXES
 _GRAY_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"})
 _DEEP_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".avif", ".heic", ".heif"})
-Pixels = NDArray[np.uint8 | np.uint16]
 _TIFF_BLOCKS = {700: "xmp", 34675: "icc"}  # what TIFF has as tags and other formats as blocks
 _WITHOUT_EXIF = TIFF_SUFFIXES | {".bmp"}
 
@@ -55,54 +52,35 @@ def read_photo(path: Path) -> Photo:
     Raises:
         MediaError: it is no photo.
     """
-    import cv2
-
-    data = _bytes(path)
-    raw = data.tobytes()
+    raw = _bytes(path)
     if path.suffix.lower() in HEIC_SUFFIXES:
         found, named = read_heic(path, raw)
-        numbers = _numbers()
-        told = tuple((numbers[name], np.frombuffer(block, np.uint8)) for name, block in named.items())
+        told = tuple((numbers()[name], np.frombuffer(block, np.uint8)) for name, block in named.items())
         return _photo(found[:, :, [2, 1, 0, 3][: found.shape[2]]], told, (), ())
-    try:
-        pixels, kinds, blocks = cv2.imdecodeWithMetadata(data, flags=cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise MediaError(f"{path} is not a photo that can be read: {error.err}") from None
-    if pixels is None or pixels.size == 0:
-        known = ", ".join(sorted(PHOTO_SUFFIXES))
-        raise MediaError(f"{path} is not a photo that can be read, or is cut off; known are {known}")
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise MediaError(f"{path} holds {pixels.dtype} values; photos of 8 or 16 bits are taken. Convert it first")
-    metadata = tuple(
-        (int(kind), np.asarray(block, np.uint8).ravel()) for kind, block in zip(kinds, blocks, strict=True)
-    )
-    tags, notes = read_tags(path) if path.suffix.lower() in TIFF_SUFFIXES else ((), unread(raw))
+    if is_tiff(raw):
+        pixels, tags, notes = read_tiff(path, raw)
+        return _photo(pixels, (), tags, notes)
+    pixels, metadata = opencv_codec.decode(path, raw)
+    notes = unread(raw)
     if path.suffix.lower() == ".avif":
         pixels, notes = avif.seen(pixels, raw)
         metadata = tuple((kind, _upright_exif(kind, block)) for kind, block in metadata)
-    return _photo(cast(Pixels, pixels), metadata, tags, notes)
-
-
-def _numbers() -> dict[str, int]:
-    """OpenCV's numbers of metadata blocks."""
-    import cv2
-
-    return {"exif": cv2.IMAGE_METADATA_EXIF, "xmp": cv2.IMAGE_METADATA_XMP, "icc": cv2.IMAGE_METADATA_ICCP}
+    return _photo(pixels, metadata, (), notes)
 
 
 def _upright_exif(kind: int, block: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """AVIF turns pictures by properties of its own, which win over EXIF (ISO/IEC 23000-22, 7.3.8)."""
-    return np.frombuffer(as_upright(block.tobytes()), np.uint8) if kind == _numbers()["exif"] else block
+    return np.frombuffer(as_upright(block.tobytes()), np.uint8) if kind == numbers()["exif"] else block
 
 
-def _bytes(path: Path) -> NDArray[np.uint8]:
+def _bytes(path: Path) -> bytes:
     if not path.is_file():
         raise MediaError(f"{path} does not exist; check the path")
     try:
-        data = np.fromfile(path, np.uint8)
+        data = path.read_bytes()
     except OSError as error:
         raise MediaError(f"{path} may not be read: {error.strerror}") from None
-    if not data.size:
+    if not data:
         raise MediaError(f"{path} is empty (0 bytes); give a photo")
     return data
 
@@ -139,7 +117,7 @@ def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> list[str]:
             write_tiff(beside, pixels.squeeze(2) if pixels.shape[2] == 1 else pixels, photo.tiff_tags)
         elif suffix in HEIC_SUFFIXES:
             blocks = dict(photo.metadata)
-            named = {name: blocks[number].tobytes() for name, number in _numbers().items() if number in blocks}
+            named = {name: blocks[number].tobytes() for name, number in numbers().items() if number in blocks}
             write_heic(beside, pixels, named, quality)
         else:
             _write_with_opencv(beside, pixels, photo, quality, notes)
@@ -148,8 +126,7 @@ def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> list[str]:
 
 def _carried(photo: Photo, suffix: str, notes: list[str]) -> Photo:
     """The photo with its metadata as the format has it, turned upright where that cannot be told."""
-    numbers = _numbers()
-    names = {number: name for name, number in numbers.items()}
+    names = {number: name for name, number in numbers().items()}
     blocks = {names[number]: block.tobytes() for number, block in photo.metadata if number in names}
     tags = dict(photo.tiff_tags)
     space = blocks.get("icc", b"")[16:20]
@@ -174,7 +151,7 @@ def _carried(photo: Photo, suffix: str, notes: list[str]) -> Photo:
         photo,
         rgb=upright(photo.rgb, orientation),
         alpha=None if photo.alpha is None else upright(photo.alpha, orientation),
-        metadata=tuple((numbers[name], np.frombuffer(block, np.uint8)) for name, block in blocks.items()),
+        metadata=tuple((numbers()[name], np.frombuffer(block, np.uint8)) for name, block in blocks.items()),
         tiff_tags=tuple(tags.items()),
     )
 
@@ -218,31 +195,4 @@ def _write_with_opencv(path: Path, pixels: Pixels, photo: Photo, quality: int, n
         notes.append("ICC and XMP are left out: .avif is written without; .png has both")
     if suffix == ".bmp" and kinds:
         notes.append("ICC and XMP are left out: .bmp has none; .png has")
-    try:
-        data = _encoded(suffix, pixels, photo, quality)
-    except cv2.error as error:
-        raise MediaError(f"{suffix} cannot be written: {error.err}. Choose .png") from None
-    if not isinstance(data, np.ndarray) or not data.size:
-        raise MediaError(f"{suffix} does not take {pixels.shape[1]}x{pixels.shape[0]} pixels; .png does")
-    path.write_bytes(data.tobytes())
-
-
-def _encoded(suffix: str, pixels: Pixels, photo: Photo, quality: int) -> Any:
-    """The file as OpenCV makes it; it may give nothing where it fails."""
-    import cv2
-
-    deep = pixels.dtype == np.uint16
-    if suffix == ".avif" and deep:
-        pixels = np.round(pixels * (1023 / 65535)).astype(np.uint16)
-    order = [2, 1, 0, 3][: pixels.shape[2]] if pixels.shape[2] > 1 else [0]
-    pixels = np.ascontiguousarray(pixels[:, :, order])
-    if suffix == ".bmp":
-        return cv2.imencode(suffix, pixels)[1]
-    whole_chroma = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-    parameters = {
-        ".jpg": [cv2.IMWRITE_JPEG_QUALITY, quality, *whole_chroma],
-        ".webp": [cv2.IMWRITE_WEBP_QUALITY, quality],
-        ".avif": [cv2.IMWRITE_AVIF_QUALITY, quality, cv2.IMWRITE_AVIF_DEPTH, 10 if deep else 8],
-    }
-    kinds, blocks = [kind for kind, _ in photo.metadata], [block for _, block in photo.metadata]
-    return cv2.imencodeWithMetadata(suffix, pixels, kinds, blocks, parameters.get(suffix.replace("jpeg", "jpg"), []))[1]
+    path.write_bytes(opencv_codec.encode(suffix, pixels, photo.metadata, quality))
