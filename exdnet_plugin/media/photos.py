@@ -129,24 +129,19 @@ def _carried(photo: Photo, suffix: str, notes: list[str]) -> Photo:
     names = {number: name for name, number in numbers().items()}
     blocks = {names[number]: block.tobytes() for number, block in photo.metadata if number in names}
     tags = dict(photo.tiff_tags)
-    space = blocks.get("icc", b"")[16:20]
-    if space not in (b"", b"RGB ", b"GRAY"):
-        notes.append(f"an ICC profile for {space.decode('latin-1').strip()} is left out: pixels are written as RGB")
+    blocks |= {name: _as_bytes(tags.pop(code)) for code, name in _TIFF_BLOCKS.items() if code in tags}
+    if (reason := _unfit_profile(blocks.get("icc", b""), photo.gray, suffix)) is not None:
+        notes.append(reason)
         del blocks["icc"]
-    if suffix not in TIFF_SUFFIXES:
-        blocks |= {name: _as_bytes(tags.pop(code)) for code, name in _TIFF_BLOCKS.items() if code in tags}
-    else:
-        tags |= {code: blocks.pop(name) for code, name in _TIFF_BLOCKS.items() if name in blocks}
     orientation = exif_orientation(blocks.get("exif", b"")) if suffix in _WITHOUT_EXIF else 1
     if suffix in _WITHOUT_EXIF and "exif" in blocks:
         notes.append(f"EXIF is left out: {suffix} is written without; .png or .jpg has it")
         del blocks["exif"]
-    if photo.gray and suffix not in _GRAY_SUFFIXES and blocks.get("icc", b"")[16:20] == b"GRAY":
-        notes.append(f"a gray ICC profile is left out: {suffix} is written in colour; .png keeps it")
-        del blocks["icc"]
     if tags and suffix not in TIFF_SUFFIXES:
         notes.append(f"{', '.join(TIFF_KEPT[code] for code in tags)} of the TIFF are left out; .tif has them")
         tags = {}
+    if suffix in TIFF_SUFFIXES:
+        tags |= {code: blocks.pop(name) for code, name in _TIFF_BLOCKS.items() if name in blocks}
     return replace(
         photo,
         rgb=upright(photo.rgb, orientation),
@@ -154,6 +149,17 @@ def _carried(photo: Photo, suffix: str, notes: list[str]) -> Photo:
         metadata=tuple((numbers()[name], np.frombuffer(block, np.uint8)) for name, block in blocks.items()),
         tiff_tags=tuple(tags.items()),
     )
+
+
+def _unfit_profile(icc: bytes, gray: bool, suffix: str) -> str | None:
+    """Why an ICC profile does not fit what is written, by its data colour space (ICC.1, 7.2.8); None where it does."""
+    space = icc[16:20]
+    if space not in (b"", b"RGB ", b"GRAY"):
+        name = space.decode("latin-1").strip()
+        return f"an ICC profile for {name} is left out: pixels are written as RGB"
+    if space != b"GRAY" or (gray and suffix in _GRAY_SUFFIXES):
+        return None
+    return f"a gray ICC profile is left out: {suffix} is written in colour" + ("; .png keeps it" if gray else "")
 
 
 def _as_bytes(value: Any) -> bytes:

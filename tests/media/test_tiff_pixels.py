@@ -93,6 +93,19 @@ def test_gray_keeps_its_alpha_and_depth(tmp_path: Path, depth: type, photometric
     assert np.array_equal(photo.alpha, stored[:, :, 1])
 
 
+def test_profiles_that_do_not_fit_the_pixels_are_left_out(tmp_path: Path) -> None:
+    for space, layout, channels in ((b"GRAY", {"photometric": "minisblack"}, 2), (b"CMYK", {"photometric": 5}, 4)):
+        icc = (bytes(16) + space).ljust(132, b"\0")
+        kinds = {"extrasamples": ["unassalpha"]} if channels == 2 else {}
+        profile = [(34675, 7, len(icc), icc, True)]
+        stored = noise(np.uint8, channels)
+        source = tiff(tmp_path / "in.tif", stored, extratags=profile, planarconfig="contig", **layout, **kinds)
+        for suffix in (".tif", ".png"):
+            notes = " ".join(write_photo(tmp_path / f"out{suffix}", read_photo(source)))
+            assert "ICC profile" in notes
+            assert "icc_profile" not in PIL.Image.open(tmp_path / f"out{suffix}").info
+
+
 def test_what_is_not_read_is_refused_in_a_line(tmp_path: Path) -> None:
     source = tiff(tmp_path / "in.tif", noise(np.uint16, 4), planarconfig="separate", photometric="separated")
     with pytest.raises(MediaError, match="PhotometricInterpretation 5: gray or RGB of 8 or 16 bits"):
