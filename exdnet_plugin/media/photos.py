@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.media import avif, opencv_codec
+from exdnet_plugin.media.exif import without_thumbnail
 from exdnet_plugin.media.heic import HEIC_SUFFIXES, read_heic, write_heic
 from exdnet_plugin.media.opencv_codec import Pixels, numbers
 from exdnet_plugin.media.orientation import as_upright, exif_orientation, upright
@@ -137,6 +138,9 @@ def _carried(photo: Photo, suffix: str, notes: list[str]) -> Photo:
     if suffix in _WITHOUT_EXIF and "exif" in blocks:
         notes.append(f"EXIF is left out: {suffix} is written without; .png or .jpg has it")
         del blocks["exif"]
+    if "exif" in blocks:
+        blocks["exif"], left_out = without_thumbnail(blocks["exif"])
+        notes += ["its EXIF thumbnail is left out: it shows the photo as it was"] if left_out else []
     if tags and suffix not in TIFF_SUFFIXES:
         notes.append(f"{', '.join(TIFF_KEPT[code] for code in tags)} of the TIFF are left out; .tif has them")
         tags = {}
