@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.media.heic import HEIC_SUFFIXES
+from exdnet_plugin.media.jpeg_segments import XMP, with_icc
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
+_JPEG = (".jpg", ".jpeg")
 Pixels = NDArray[np.uint8 | np.uint16]
 Metadata = tuple[tuple[int, NDArray[np.uint8]], ...]
 
@@ -51,12 +53,28 @@ def encode(suffix: str, pixels: Pixels, metadata: Metadata, quality: int) -> byt
     import cv2
 
     try:
-        data = _encoded(suffix, pixels, metadata, quality)
+        data = _encoded(suffix, pixels, _given(suffix, metadata), quality)
     except cv2.error as error:
         raise MediaError(f"{suffix} cannot be written: {error.err}. Choose .png") from None
     if not isinstance(data, np.ndarray) or not data.size:
         raise MediaError(f"{suffix} does not take {pixels.shape[1]}x{pixels.shape[0]} pixels; .png does")
-    return data.tobytes()
+    profile = dict(metadata).get(numbers()["icc"])
+    return data.tobytes() if profile is None or suffix not in _JPEG else with_icc(data.tobytes(), profile.tobytes())
+
+
+def _given(suffix: str, metadata: Metadata) -> Metadata:
+    """Metadata as OpenCV takes it.
+
+    XMP needs its identifier in JPEG. JPEG's profile is left to us: OpenCV puts it in one segment, which fails above
+    64 KiB.
+    """
+    xmp, icc, jpeg = numbers()["xmp"], numbers()["icc"], suffix in _JPEG
+    head = XMP if jpeg else b""
+    return tuple(
+        (kind, np.frombuffer(head + block.tobytes(), np.uint8) if kind == xmp else block)
+        for kind, block in metadata
+        if not (jpeg and kind == icc)
+    )
 
 
 def _encoded(suffix: str, pixels: Pixels, metadata: Metadata, quality: int) -> Any:

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exdnet_plugin.errors import MediaError
-from exdnet_plugin.media import avif, opencv_codec
+from exdnet_plugin.media import avif, jpeg, opencv_codec
 from exdnet_plugin.media.exif import without_thumbnail
 from exdnet_plugin.media.heic import HEIC_SUFFIXES, read_heic, write_heic
-from exdnet_plugin.media.opencv_codec import Pixels, numbers
+from exdnet_plugin.media.jpeg_segments import is_jpeg
+from exdnet_plugin.media.opencv_codec import Metadata, Pixels, numbers
 from exdnet_plugin.media.orientation import as_upright, exif_orientation, upright
 from exdnet_plugin.media.tiff import TIFF_KEPT, TIFF_SUFFIXES, is_tiff, read_tiff, write_tiff
 from exdnet_plugin.media.unread import unread
@@ -42,7 +43,7 @@ class Photo:
     rgb: Pixels
     alpha: Pixels | None = None
     gray: bool = False
-    metadata: tuple[tuple[int, NDArray[np.uint8]], ...] = ()
+    metadata: Metadata = ()
     tiff_tags: tuple[tuple[int, Any], ...] = ()
     notes: tuple[str, ...] = field(default=())
 
@@ -56,8 +57,7 @@ def read_photo(path: Path) -> Photo:
     raw = _bytes(path)
     if path.suffix.lower() in HEIC_SUFFIXES:
         found, named = read_heic(path, raw)
-        told = tuple((numbers()[name], np.frombuffer(block, np.uint8)) for name, block in named.items())
-        return _photo(found[:, :, [2, 1, 0, 3][: found.shape[2]]], told, (), ())
+        return _photo(found[:, :, [2, 1, 0, 3][: found.shape[2]]], _numbered(named), (), ())
     if is_tiff(raw):
         pixels, tags, notes = read_tiff(path, raw)
         return _photo(pixels, (), tags, notes)
@@ -66,7 +66,20 @@ def read_photo(path: Path) -> Photo:
     if path.suffix.lower() == ".avif":
         pixels, notes = avif.seen(pixels, raw)
         metadata = tuple((kind, _upright_exif(kind, block)) for kind, block in metadata)
+    if is_jpeg(raw):
+        blocks, told = jpeg.carried(_named(metadata), raw)
+        metadata, notes = _numbered(blocks), (*notes, *told)
     return _photo(pixels, metadata, (), notes)
+
+
+def _named(metadata: Metadata) -> dict[str, bytes]:
+    """Blocks by `exif`, `xmp` and `icc`."""
+    names = {number: name for name, number in numbers().items()}
+    return {names[number]: block.tobytes() for number, block in metadata if number in names}
+
+
+def _numbered(blocks: dict[str, bytes]) -> Metadata:
+    return tuple((numbers()[name], np.frombuffer(block, np.uint8)) for name, block in blocks.items())
 
 
 def _upright_exif(kind: int, block: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -117,9 +130,7 @@ def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> list[str]:
         if suffix in TIFF_SUFFIXES:
             write_tiff(beside, pixels.squeeze(2) if pixels.shape[2] == 1 else pixels, photo.tiff_tags)
         elif suffix in HEIC_SUFFIXES:
-            blocks = dict(photo.metadata)
-            named = {name: blocks[number].tobytes() for name, number in numbers().items() if number in blocks}
-            write_heic(beside, pixels, named, quality)
+            write_heic(beside, pixels, _named(photo.metadata), quality)
         else:
             _write_with_opencv(beside, pixels, photo, quality, notes)
     return notes
@@ -127,8 +138,7 @@ def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> list[str]:
 
 def _carried(photo: Photo, suffix: str, notes: list[str]) -> Photo:
     """The photo with its metadata as the format has it, turned upright where that cannot be told."""
-    names = {number: name for name, number in numbers().items()}
-    blocks = {names[number]: block.tobytes() for number, block in photo.metadata if number in names}
+    blocks = _named(photo.metadata)
     tags = dict(photo.tiff_tags)
     blocks |= {name: _as_bytes(tags.pop(code)) for code, name in _TIFF_BLOCKS.items() if code in tags}
     if (reason := _unfit_profile(blocks.get("icc", b""), photo.gray, suffix)) is not None:
@@ -150,7 +160,7 @@ def _carried(photo: Photo, suffix: str, notes: list[str]) -> Photo:
         photo,
         rgb=upright(photo.rgb, orientation),
         alpha=None if photo.alpha is None else upright(photo.alpha, orientation),
-        metadata=tuple((numbers()[name], np.frombuffer(block, np.uint8)) for name, block in blocks.items()),
+        metadata=_numbered(blocks),
         tiff_tags=tuple(tags.items()),
     )
 
