@@ -43,9 +43,15 @@ def decode(path: Path, data: bytes) -> tuple[Pixels, Metadata]:
     if pixels.dtype not in (np.uint8, np.uint16):
         raise MediaError(f"{path} holds {pixels.dtype} values; photos of 8 or 16 bits are taken. Convert it first")
     metadata = tuple(
-        (int(kind), np.asarray(block, np.uint8).ravel()) for kind, block in zip(kinds, blocks, strict=True)
+        (int(kind), _whole(int(kind), np.asarray(block, np.uint8).ravel()))
+        for kind, block in zip(kinds, blocks, strict=True)
     )
     return cast(Pixels, pixels), metadata
+
+
+def _whole(kind: int, block: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """XMP of a PNG comes with the zero that ends a text in C."""
+    return block[:-1] if kind == numbers()["xmp"] and block.size and not block[-1] else block
 
 
 def encode(suffix: str, pixels: Pixels, metadata: Metadata, quality: int) -> bytes:
@@ -65,13 +71,13 @@ def encode(suffix: str, pixels: Pixels, metadata: Metadata, quality: int) -> byt
 def _given(suffix: str, metadata: Metadata) -> Metadata:
     """Metadata as OpenCV takes it.
 
-    XMP needs its identifier in JPEG. JPEG's profile is left to us: OpenCV puts it in one segment, which fails above
-    64 KiB.
+    XMP needs its identifier in JPEG, and in PNG a zero, behind which OpenCV would write whatever memory holds. JPEG's
+    profile is left to us: OpenCV puts it in one segment, which fails above 64 KiB.
     """
     xmp, icc, jpeg = numbers()["xmp"], numbers()["icc"], suffix in _JPEG
-    head = XMP if jpeg else b""
+    head, tail = XMP if jpeg else b"", b"\0" if suffix == ".png" else b""
     return tuple(
-        (kind, np.frombuffer(head + block.tobytes(), np.uint8) if kind == xmp else block)
+        (kind, np.frombuffer(head + block.tobytes() + tail, np.uint8) if kind == xmp else block)
         for kind, block in metadata
         if not (jpeg and kind == icc)
     )

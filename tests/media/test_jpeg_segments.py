@@ -138,8 +138,8 @@ def test_xmp_that_cannot_be_changed_is_left_out_and_named(broken: bytes) -> None
     assert "its XMP is left out" in notes[0]
 
 
-@pytest.mark.parametrize("first", [".jpg", ".webp", ".tif", ".heic"])
-@pytest.mark.parametrize("second", [".jpg", ".webp", ".tif", ".heic"])
+@pytest.mark.parametrize("first", [".jpg", ".png", ".webp", ".tif", ".heic"])
+@pytest.mark.parametrize("second", [".jpg", ".png", ".webp", ".tif", ".heic"])
 def test_xmp_goes_from_format_to_format(tmp_path: Path, first: str, second: str) -> None:
     source = jpeg(tmp_path / "in.jpg", segment(0xE1, HEAD + PLAIN))
     write_photo(tmp_path / f"first{first}", read_photo(source))
