@@ -1,7 +1,4 @@
-"""Photos: read and written with what they carry, EXIF, ICC profile and XMP, 8 or 16 bits, alpha.
-
-OpenCV is imported when a photo is first read, never beside av's decoding: both bring an FFmpeg.
-"""
+"""Photos: read and written with what they carry, EXIF, ICC profile and XMP, 8 or 16 bits, alpha."""
 
 from __future__ import annotations
 
@@ -13,17 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exdnet_plugin.errors import MediaError
-from exdnet_plugin.media import avif
+from exdnet_plugin.media import avif, jpeg, opencv_codec
+from exdnet_plugin.media.exif import without_thumbnail
 from exdnet_plugin.media.heic import HEIC_SUFFIXES, read_heic, write_heic
+from exdnet_plugin.media.jpeg_segments import is_jpeg
+from exdnet_plugin.media.opencv_codec import Metadata, Pixels, numbers
 from exdnet_plugin.media.orientation import as_upright, exif_orientation, upright
-from exdnet_plugin.media.tiff import TIFF_KEPT, TIFF_SUFFIXES, read_tags, write_tiff
+from exdnet_plugin.media.tiff import TIFF_KEPT, TIFF_SUFFIXES, is_tiff, read_tiff, write_tiff
 from exdnet_plugin.media.unread import unread
 from exdnet_plugin.whole_file import whole_file
 
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif"})
+PHOTO_SUFFIXES = opencv_codec.SUFFIXES | HEIC_SUFFIXES
 _GRAY_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"})
 _DEEP_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".avif", ".heic", ".heif"})
-Pixels = NDArray[np.uint8 | np.uint16]
 _TIFF_BLOCKS = {700: "xmp", 34675: "icc"}  # what TIFF has as tags and other formats as blocks
 _WITHOUT_EXIF = TIFF_SUFFIXES | {".bmp"}
 
@@ -44,7 +43,7 @@ class Photo:
     rgb: Pixels
     alpha: Pixels | None = None
     gray: bool = False
-    metadata: tuple[tuple[int, NDArray[np.uint8]], ...] = ()
+    metadata: Metadata = ()
     tiff_tags: tuple[tuple[int, Any], ...] = ()
     notes: tuple[str, ...] = field(default=())
 
@@ -55,54 +54,47 @@ def read_photo(path: Path) -> Photo:
     Raises:
         MediaError: it is no photo.
     """
-    import cv2
-
-    data = _bytes(path)
-    raw = data.tobytes()
+    raw = _bytes(path)
     if path.suffix.lower() in HEIC_SUFFIXES:
         found, named = read_heic(path, raw)
-        numbers = _numbers()
-        told = tuple((numbers[name], np.frombuffer(block, np.uint8)) for name, block in named.items())
-        return _photo(found[:, :, [2, 1, 0, 3][: found.shape[2]]], told, (), ())
-    try:
-        pixels, kinds, blocks = cv2.imdecodeWithMetadata(data, flags=cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise MediaError(f"{path} is not a photo that can be read: {error.err}") from None
-    if pixels is None or pixels.size == 0:
-        known = ", ".join(sorted(PHOTO_SUFFIXES))
-        raise MediaError(f"{path} is not a photo that can be read, or is cut off; known are {known}")
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise MediaError(f"{path} holds {pixels.dtype} values; photos of 8 or 16 bits are taken. Convert it first")
-    metadata = tuple(
-        (int(kind), np.asarray(block, np.uint8).ravel()) for kind, block in zip(kinds, blocks, strict=True)
-    )
-    tags, notes = read_tags(path) if path.suffix.lower() in TIFF_SUFFIXES else ((), unread(raw))
+        return _photo(found[:, :, [2, 1, 0, 3][: found.shape[2]]], _numbered(named), (), ())
+    if is_tiff(raw):
+        pixels, tags, notes = read_tiff(path, raw)
+        return _photo(pixels, (), tags, notes)
+    pixels, metadata = opencv_codec.decode(path, raw)
+    notes = unread(raw)
     if path.suffix.lower() == ".avif":
         pixels, notes = avif.seen(pixels, raw)
         metadata = tuple((kind, _upright_exif(kind, block)) for kind, block in metadata)
-    return _photo(cast(Pixels, pixels), metadata, tags, notes)
+    if is_jpeg(raw):
+        blocks, told = jpeg.carried(_named(metadata), raw)
+        metadata, notes = _numbered(blocks), (*notes, *told)
+    return _photo(pixels, metadata, (), notes)
 
 
-def _numbers() -> dict[str, int]:
-    """OpenCV's numbers of metadata blocks."""
-    import cv2
+def _named(metadata: Metadata) -> dict[str, bytes]:
+    """Blocks by `exif`, `xmp` and `icc`."""
+    names = {number: name for name, number in numbers().items()}
+    return {names[number]: block.tobytes() for number, block in metadata if number in names}
 
-    return {"exif": cv2.IMAGE_METADATA_EXIF, "xmp": cv2.IMAGE_METADATA_XMP, "icc": cv2.IMAGE_METADATA_ICCP}
+
+def _numbered(blocks: dict[str, bytes]) -> Metadata:
+    return tuple((numbers()[name], np.frombuffer(block, np.uint8)) for name, block in blocks.items())
 
 
 def _upright_exif(kind: int, block: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """AVIF turns pictures by properties of its own, which win over EXIF (ISO/IEC 23000-22, 7.3.8)."""
-    return np.frombuffer(as_upright(block.tobytes()), np.uint8) if kind == _numbers()["exif"] else block
+    return np.frombuffer(as_upright(block.tobytes()), np.uint8) if kind == numbers()["exif"] else block
 
 
-def _bytes(path: Path) -> NDArray[np.uint8]:
+def _bytes(path: Path) -> bytes:
     if not path.is_file():
         raise MediaError(f"{path} does not exist; check the path")
     try:
-        data = np.fromfile(path, np.uint8)
+        data = path.read_bytes()
     except OSError as error:
         raise MediaError(f"{path} may not be read: {error.strerror}") from None
-    if not data.size:
+    if not data:
         raise MediaError(f"{path} is empty (0 bytes); give a photo")
     return data
 
@@ -138,9 +130,7 @@ def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> list[str]:
         if suffix in TIFF_SUFFIXES:
             write_tiff(beside, pixels.squeeze(2) if pixels.shape[2] == 1 else pixels, photo.tiff_tags)
         elif suffix in HEIC_SUFFIXES:
-            blocks = dict(photo.metadata)
-            named = {name: blocks[number].tobytes() for name, number in _numbers().items() if number in blocks}
-            write_heic(beside, pixels, named, quality)
+            write_heic(beside, pixels, _named(photo.metadata), quality)
         else:
             _write_with_opencv(beside, pixels, photo, quality, notes)
     return notes
@@ -148,35 +138,42 @@ def write_photo(path: Path, photo: Photo, *, quality: int = 95) -> list[str]:
 
 def _carried(photo: Photo, suffix: str, notes: list[str]) -> Photo:
     """The photo with its metadata as the format has it, turned upright where that cannot be told."""
-    numbers = _numbers()
-    names = {number: name for name, number in numbers.items()}
-    blocks = {names[number]: block.tobytes() for number, block in photo.metadata if number in names}
+    blocks = _named(photo.metadata)
     tags = dict(photo.tiff_tags)
-    space = blocks.get("icc", b"")[16:20]
-    if space not in (b"", b"RGB ", b"GRAY"):
-        notes.append(f"an ICC profile for {space.decode('latin-1').strip()} is left out: pixels are written as RGB")
+    blocks |= {name: _as_bytes(tags.pop(code)) for code, name in _TIFF_BLOCKS.items() if code in tags}
+    if (reason := _unfit_profile(blocks.get("icc", b""), photo.gray, suffix)) is not None:
+        notes.append(reason)
         del blocks["icc"]
-    if suffix not in TIFF_SUFFIXES:
-        blocks |= {name: _as_bytes(tags.pop(code)) for code, name in _TIFF_BLOCKS.items() if code in tags}
-    else:
-        tags |= {code: blocks.pop(name) for code, name in _TIFF_BLOCKS.items() if name in blocks}
     orientation = exif_orientation(blocks.get("exif", b"")) if suffix in _WITHOUT_EXIF else 1
     if suffix in _WITHOUT_EXIF and "exif" in blocks:
         notes.append(f"EXIF is left out: {suffix} is written without; .png or .jpg has it")
         del blocks["exif"]
-    if photo.gray and suffix not in _GRAY_SUFFIXES and blocks.get("icc", b"")[16:20] == b"GRAY":
-        notes.append(f"a gray ICC profile is left out: {suffix} is written in colour; .png keeps it")
-        del blocks["icc"]
+    if "exif" in blocks:
+        blocks["exif"], left_out = without_thumbnail(blocks["exif"])
+        notes += ["its EXIF thumbnail is left out: it shows the photo as it was"] if left_out else []
     if tags and suffix not in TIFF_SUFFIXES:
         notes.append(f"{', '.join(TIFF_KEPT[code] for code in tags)} of the TIFF are left out; .tif has them")
         tags = {}
+    if suffix in TIFF_SUFFIXES:
+        tags |= {code: blocks.pop(name) for code, name in _TIFF_BLOCKS.items() if name in blocks}
     return replace(
         photo,
         rgb=upright(photo.rgb, orientation),
         alpha=None if photo.alpha is None else upright(photo.alpha, orientation),
-        metadata=tuple((numbers[name], np.frombuffer(block, np.uint8)) for name, block in blocks.items()),
+        metadata=_numbered(blocks),
         tiff_tags=tuple(tags.items()),
     )
+
+
+def _unfit_profile(icc: bytes, gray: bool, suffix: str) -> str | None:
+    """Why an ICC profile does not fit what is written, by its data colour space (ICC.1, 7.2.8); None where it does."""
+    space = icc[16:20]
+    if space not in (b"", b"RGB ", b"GRAY"):
+        name = space.decode("latin-1").strip()
+        return f"an ICC profile for {name} is left out: pixels are written as RGB"
+    if space != b"GRAY" or (gray and suffix in _GRAY_SUFFIXES):
+        return None
+    return f"a gray ICC profile is left out: {suffix} is written in colour" + ("; .png keeps it" if gray else "")
 
 
 def _as_bytes(value: Any) -> bytes:
@@ -218,31 +215,4 @@ def _write_with_opencv(path: Path, pixels: Pixels, photo: Photo, quality: int, n
         notes.append("ICC and XMP are left out: .avif is written without; .png has both")
     if suffix == ".bmp" and kinds:
         notes.append("ICC and XMP are left out: .bmp has none; .png has")
-    try:
-        data = _encoded(suffix, pixels, photo, quality)
-    except cv2.error as error:
-        raise MediaError(f"{suffix} cannot be written: {error.err}. Choose .png") from None
-    if not isinstance(data, np.ndarray) or not data.size:
-        raise MediaError(f"{suffix} does not take {pixels.shape[1]}x{pixels.shape[0]} pixels; .png does")
-    path.write_bytes(data.tobytes())
-
-
-def _encoded(suffix: str, pixels: Pixels, photo: Photo, quality: int) -> Any:
-    """The file as OpenCV makes it; it may give nothing where it fails."""
-    import cv2
-
-    deep = pixels.dtype == np.uint16
-    if suffix == ".avif" and deep:
-        pixels = np.round(pixels * (1023 / 65535)).astype(np.uint16)
-    order = [2, 1, 0, 3][: pixels.shape[2]] if pixels.shape[2] > 1 else [0]
-    pixels = np.ascontiguousarray(pixels[:, :, order])
-    if suffix == ".bmp":
-        return cv2.imencode(suffix, pixels)[1]
-    whole_chroma = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-    parameters = {
-        ".jpg": [cv2.IMWRITE_JPEG_QUALITY, quality, *whole_chroma],
-        ".webp": [cv2.IMWRITE_WEBP_QUALITY, quality],
-        ".avif": [cv2.IMWRITE_AVIF_QUALITY, quality, cv2.IMWRITE_AVIF_DEPTH, 10 if deep else 8],
-    }
-    kinds, blocks = [kind for kind, _ in photo.metadata], [block for _, block in photo.metadata]
-    return cv2.imencodeWithMetadata(suffix, pixels, kinds, blocks, parameters.get(suffix.replace("jpeg", "jpg"), []))[1]
+    path.write_bytes(opencv_codec.encode(suffix, pixels, photo.metadata, quality))

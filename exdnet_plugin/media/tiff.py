@@ -1,14 +1,20 @@
-"""TIFF photos, by tifffile: OpenCV writes them without profile and camera."""
+"""TIFF photos: tags by tifffile, which writes them, too, since OpenCV writes without profile and camera."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from numpy.typing import NDArray
 
 from exdnet_plugin.errors import MediaError
+from exdnet_plugin.media.opencv_codec import Pixels
+from exdnet_plugin.media.tiff_pixels import BROKEN, read_pixels
 from exdnet_plugin.media.unread import density
+
+if TYPE_CHECKING:
+    from tifffile import TiffPage
 
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 TIFF_KEPT = {
@@ -21,28 +27,48 @@ TIFF_KEPT = {
     700: "XMP",
     34675: "ICC profile",
 }
+Tags = tuple[tuple[int, Any], ...]  # (code, value)
 _EXIF = 34665
 _LAB = (8, 9, 10)  # of PhotometricInterpretation: CIE, ICC and ITU Lab
 _LENGTHS = (2, 3)  # of ResolutionUnit: inch, centimetre
 
 
-def read_tags(path: Path) -> tuple[tuple[tuple[int, Any], ...], tuple[str, ...]]:
-    """The tags that are written again, as (code, value), and what is not, a line each. MediaError for CIE Lab."""
+def is_tiff(data: bytes) -> bool:
+    """Whether a file begins as TIFF 6.0 or BigTIFF do, of either byte order."""
+    return data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def read_tiff(path: Path, data: bytes) -> tuple[Pixels, Tags, tuple[str, ...]]:
+    """Pixels of the first page in OpenCV's order, upright; tags that are written again; what is not, a line each.
+
+    Raises:
+        MediaError: it is broken, in CIE Lab, or of a layout that is not read.
+    """
     import tifffile
 
-    with tifffile.TiffFile(path) as file:
-        page = cast(tifffile.TiffPage, file.pages[0])
-        tags = page.tags
-        if page.photometric in _LAB:
-            raise MediaError(f"{path} is in CIE Lab, which is not read; convert it to RGB first")
-        kept = tuple((code, tags[code].value) for code in TIFF_KEPT if code in tags)
-        notes = ("its EXIF camera settings are left out: TIFF files are written without",) if _EXIF in tags else ()
-        pages = ("only its first page is taken",) if len(file.pages) > 1 else ()
-        dots = round(page.get_resolution("INCH")[0]) if page.resolutionunit in _LENGTHS else 0
-    return kept, (*notes, *density(dots), *pages)
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            page = cast(tifffile.TiffPage, file.pages[0])
+            kept, notes = _tags(path, page, len(file.pages))
+            pixels, told = read_pixels(path, page, data)
+    except BROKEN as error:
+        reason = " ".join(str(error).split())
+        raise MediaError(f"{path} is not a TIFF that can be read, or is cut off: {reason}. Save it anew") from None
+    return pixels, kept, (*notes, *told)
 
 
-def write_tiff(path: Path, pixels: NDArray[Any], tags: tuple[tuple[int, Any], ...]) -> None:
+def _tags(path: Path, page: TiffPage, pages: int) -> tuple[Tags, tuple[str, ...]]:
+    tags = page.tags
+    if page.photometric in _LAB:
+        raise MediaError(f"{path} is in CIE Lab, which is not read; convert it to RGB first")
+    kept = tuple((code, tags[code].value) for code in TIFF_KEPT if code in tags)
+    notes = ("its EXIF camera settings are left out: TIFF files are written without",) if _EXIF in tags else ()
+    further = ("only its first page is taken",) if pages > 1 else ()
+    dots = round(page.get_resolution("INCH")[0]) if page.resolutionunit in _LENGTHS else 0
+    return kept, (*notes, *density(dots), *further)
+
+
+def write_tiff(path: Path, pixels: NDArray[Any], tags: Tags) -> None:
     """Write (H, W) gray, or (H, W, 3 or 4) RGB and alpha, with tags of text or bytes."""
     import tifffile
 
