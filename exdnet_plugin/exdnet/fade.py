@@ -30,6 +30,8 @@ class Fade:
     Attributes:
         dim: between these mean levels, frames that are evenly lit fade from the network's result into a gain,
         even: and so they do between these ratios of the mean level to the upper end.
+        black: below these upper ends, in which there is nothing to be seen, frames fade from the network's result into
+            what they are: it makes grey of black.
         white: where the gain brings the upper end,
         light: unless the mean level would be above this then, which it brings there.
         lit, bright: between these mean levels, or these upper ends, whichever is further, the gain fades into none:
@@ -40,11 +42,12 @@ class Fade:
     even: Ramp = (0.25, 0.4)  # photos by night, with lamps, are mostly below 0.25, well-lit ones above 0.33
     lit: Ramp = (0.3, 0.45)  # well-lit photos have 0.45 on average, with a quarter of their light 0.23
     bright: Ramp = (0.7, 0.9)  # well-lit photos are mostly above 0.82, with half of their light below 0.74
+    black: Ramp = (3 * _CODE, 9 * _CODE)  # the darkest picture of LOL has 10 codes
     white: float = 0.98  # the upper end of most well-lit photos, or nearly
     light: float = 0.55  # nine of ten well-lit photos are below 0.6
 
     def __post_init__(self) -> None:
-        for name in ("dim", "even", "lit", "bright"):
+        for name in ("dim", "even", "lit", "bright", "black"):
             begin, end = getattr(self, name)
             if not 0 <= begin < end <= 1:
                 raise ValueError(f"fade {name} {begin} to {end}: 0 <= begin < end <= 1 is needed, as 0.3 to 0.45")
@@ -62,14 +65,20 @@ class Fade:
 
     def share(self, looks: Tensor) -> Tensor:
         """How far frames that look so, (N, 2), get a gain instead of the network's result: (N,), in [0, 1]."""
+        return torch.maximum(self._evenly_lit(looks), self._empty(looks))
+
+    def gain(self, looks: Tensor) -> Tensor:
+        """The factor by which such frames become as bright as well-lit ones: (N,), at least 1; of black ones, 1."""
+        level, upper = _parts(looks)
+        factors = torch.minimum(self.white / upper, self.light / level).clamp(min=1.0)
+        return 1 + (factors - 1) * (1 - self.well_lit(looks)) * (self._empty(looks) == 0)
+
+    def _evenly_lit(self, looks: Tensor) -> Tensor:
         level, upper = _parts(looks)
         return _rise(level, self.dim) * _rise(level / upper, self.even)
 
-    def gain(self, looks: Tensor) -> Tensor:
-        """The factor by which such frames become as bright as well-lit ones: (N,), at least 1."""
-        level, upper = _parts(looks)
-        factors = torch.minimum(self.white / upper, self.light / level).clamp(min=1.0)
-        return 1 + (factors - 1) * (1 - self.well_lit(looks))
+    def _empty(self, looks: Tensor) -> Tensor:
+        return 1 - _rise(_parts(looks)[1], self.black)
 
     def well_lit(self, looks: Tensor) -> Tensor:
         """How far such frames need no gain: (N,), in [0, 1]."""
@@ -78,7 +87,7 @@ class Fade:
 
     def kept(self, looks: Tensor) -> Tensor:
         """Which of such frames are well lit, and stay mostly or wholly what they are: (N,), bool."""
-        return self.share(looks) * self.well_lit(looks) > 0.5
+        return self._evenly_lit(looks) * self.well_lit(looks) > 0.5
 
 
 def _parts(looks: Tensor) -> tuple[Tensor, Tensor]:

@@ -128,13 +128,18 @@ class ExdNetProcessor:
         return self._inference.calibrate(before, smoothed[:, :-1].reshape(-1, 3, 3), shoulder)
 
     def _looks(self, frames: Tensor, steps: Tensor, cuts: Tensor, due: bool) -> Tensor:
-        """How bright frames look, smoothed; but light that comes on counts at once, or its first frames were white."""
+        """How bright frames look, smoothed; but light that comes on counts at once, or its first frames were white.
+
+        So does black: what is left of the scene before it would be seen in it.
+        """
         assert self._blend.fade is not None
         if due:
             measured = self._keep("look", look(frames))
         else:  # the mean level, which costs little, is this frame's all the same
             measured = torch.stack([frames.mean(dim=(1, 2, 3)), self._kept.state["look"][:, 1]], dim=1)
         level, upper = self._look.update(measured, steps, cuts).unbind(1)
+        seen = self._blend.fade.black[1]
+        upper = torch.where(measured[:, 1] < seen, measured[:, 1], upper.clamp(min=seen))
         looks = torch.stack([torch.maximum(level, measured[:, 0] * HEADROOM), upper], dim=1)
         self._lit = self._lit + self._blend.fade.kept(looks).sum()
         return looks

@@ -63,6 +63,31 @@ def test_a_photo_that_lacks_nothing_but_light_comes_back(light: float, quality: 
     assert np.abs(enhance_image(dark, chain="exdnet=well_lit=enhance") - FULL).mean() > 8
 
 
+@pytest.mark.parametrize("quality", ["exact", "realtime"])
+def test_where_there_is_nothing_it_stays_black(quality: Quality) -> None:
+    """Between scenes, under a lens cap, at the end of a fade: the network alone makes them grey."""
+    black = np.zeros((*SIZE, 3), np.uint8)
+    covered = np.random.default_rng(0).normal(0, 1, black.shape).round().clip(0, 255).astype(np.uint8)
+    assert enhance_image(black, quality=quality).max() == 0
+    assert np.abs(enhance_image(covered, quality=quality) - covered.astype(int)).mean() < 0.5
+    assert enhance_image(black, chain="exdnet=well_lit=enhance", quality=quality).mean() > 8
+
+
+def test_a_fade_to_black_ends_black_at_once_and_without_a_jump() -> None:
+    size, steps = (216, 384), 30
+    night = scene(0, size) * 25
+    frames = as_frames(*[np.round(night * max(0, 1 - step / steps)).astype(np.uint8) for step in range(steps + 10)])
+    processor = ExdNetProcessor()
+    processor.open(StreamInfo(size[1], size[0]))
+    made = processor.process(frames, torch.arange(len(frames)) / 25).mean(dim=(1, 2, 3)) * 255
+    assert made[0] > 60
+    assert made[steps:].max() < 0.1
+    assert made.diff().max() < 2
+    assert made.diff().min() > -20
+    back = processor.process(frames[:1], torch.tensor([2.0])).mean() * 255
+    assert back > 50, "light counts at once, too"
+
+
 def test_the_published_network_has_no_fade(shared: Path) -> None:
     golden = f"exdnet=weights={shared / 'golden' / 'exdnet_random.safetensors'}"
     assert np.array_equal(enhance_image(LIT, chain=golden), enhance_image(LIT, chain=f"{golden}:well_lit=enhance"))
