@@ -42,7 +42,7 @@ def add_copy(container: OutputContainer, stream: Stream) -> Stream | str:
     what = f"{stream.type} stream {stream.index} ({_codec(stream)})"
     if stream.disposition & Disposition.attached_pic and container.format.name == "matroska":
         return _add_cover(container, stream)
-    if not _takes(container, stream):
+    if not takes(container, stream):
         home = _HOMES.get(_codec(stream), ".mkv")
         return f"{what} is left out: the container does not take it; {home} would"
     copy = container.add_stream_from_template(stream)
@@ -72,7 +72,7 @@ def _codec(stream: Stream) -> str:
     return context.codec.canonical_name if context else stream.type
 
 
-def _takes(container: OutputContainer, stream: Stream) -> bool:
+def takes(container: OutputContainer, stream: Stream) -> bool:
     """Whether the container's format lists the codec, and its writer takes this very stream in a file of its own.
 
     Of video, it is given the first packet, too: AVI refuses H.264 as MP4 has it only when it comes.

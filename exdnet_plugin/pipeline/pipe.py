@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Literal, cast
 
 import av
@@ -15,12 +17,14 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from exdnet_plugin import ColorFacts, FrameFilter, MediaError, Report, StreamInfo, open_filter
+from exdnet_plugin.media.copying import takes
 from exdnet_plugin.media.encoding import Encoding, EncodingOptions, choose_encoding
 from exdnet_plugin.media.facts import MATRICES, VideoFacts
 from exdnet_plugin.media.frames import frame_from_planes, frame_planes, reformatted, workable_format
 from exdnet_plugin.media.sink import CONTAINERS, check_sink
 from exdnet_plugin.media.source import VideoSource
 
+log = logging.getLogger(__name__)
 Form = Literal["y4m", "nut"]
 FORMS = {"y4m": ("yuv4mpegpipe", "wrapped_avframe"), "nut": ("nut", "rawvideo")}
 
@@ -158,6 +162,7 @@ def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: s
     check_sink(sink, source, CONTAINERS, overwrite=False)
     with VideoSource(source) as opened:
         encoding = choose_encoding(sink.suffix.lower(), opened.facts, EncodingOptions())
+        left_out = _left_out(opened, sink.suffix)
     names = {"matrix": "colorspace", "primaries": "color_primaries", "transfer": "color_trc", "range": "color_range"}
     codes = {"limited": "tv", "full": "pc"}
     steady = ["-fps_mode", "passthrough", "-enc_time_base", "-1"]  # each frame's time, not the nearest of a grid
@@ -166,6 +171,7 @@ def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: s
     filtered = ["exdnet", "pipe", "--format", "nut", "--chain", chain_text, "--quality", quality]
     filtered += [part for name, value in _told(opened.facts).items() for part in (f"--{name}", value)]
     write = [*_FFMPEG, "-n", "-f", "nut", "-i", "-", "-i", str(source), "-map", "0:v", "-map", "1"]
+    write += [part for index in left_out for part in ("-map", f"-1:{index}")]
     write += ["-map", "-1:v:0", "-map_metadata", "1", "-map_chapters", "1", "-c", "copy", "-c:v:0", encoding.codec]
     write += ["-pix_fmt", encoding.pixel_format, *_by_matrix(encoding), *steady]
     write += [part for key, value in encoding.options.items() if key == "crf" for part in ("-crf", value)]
@@ -173,6 +179,15 @@ def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: s
         part for name, value in _told(encoding.facts).items() for part in (f"-{names[name]}", codes.get(value, value))
     ]
     return " | ".join(shlex.join(part) for part in (read, filtered, [*write, str(sink)]))
+
+
+def _left_out(source: VideoSource, suffix: str) -> list[int]:
+    """Which other streams of a source a container does not take, and FFmpeg would fail of; each is told in the log."""
+    with TemporaryDirectory() as folder, av.open(f"{folder}/sink{suffix}", "w") as container:
+        found = [stream for stream in source.others if stream.type != "video" and not takes(container, stream)]
+    for stream in found:
+        log.warning("%s stream %d is left out: %s does not take it", stream.type, stream.index, suffix)
+    return [stream.index for stream in found]
 
 
 def _told(facts: VideoFacts) -> dict[str, str]:

@@ -133,6 +133,27 @@ def test_no_line_is_written_for_a_sink_that_cannot_be(
         commands(source, source.parent / name)
 
 
+def test_the_line_leaves_out_what_the_container_does_not_take(
+    make_clip: MakeClip, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain, source = make_clip("plain.mkv", audio=True), tmp_path / "in.mkv"
+    with av.open(str(plain)) as given, av.open(str(source), "w") as container:
+        streams = {stream.index: container.add_stream_from_template(stream) for stream in given.streams}
+        text = container.add_stream("ass")
+        text.codec_context.subtitle_header = b"[Script Info]\nScriptType: v4.00+\n"
+        for packet in given.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream.index]
+                container.mux(packet)
+        cue = av.Packet(b"0,0,Default,,0,0,0,,cue")
+        cue.pts, cue.dts, cue.duration, cue.time_base, cue.stream = 0, 0, 100, Fraction(1, 1000), text
+        container.mux(cue)
+    run_line(source, tmp_path / "out.mp4", chain_text="null")
+    assert "subtitle stream 2 is left out: .mp4 does not take it" in caplog.text
+    with av.open(str(tmp_path / "out.mp4")) as made:
+        assert [stream.type for stream in made.streams] == ["video", "audio"]
+
+
 def test_the_line_for_a_file_gives_colours_and_sound_again(make_clip: MakeClip, tmp_path: Path) -> None:
     source, sink = make_clip("in.mp4", audio=True), tmp_path / "a sink.mp4"
     line = commands(source, sink)
