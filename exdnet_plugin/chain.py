@@ -46,7 +46,7 @@ def _parse_link(part: str, text: str) -> Link:
         where = f"before {part!r}" if part else "beside a comma"
         raise ValueError(f"chain {text!r}: a processor's name is missing {where}")
     if ":" in name:
-        wanted = name.replace(":", "=", 1)
+        wanted = name.rstrip(":").replace(":", "=", 1)
         raise ValueError(f"chain {text!r}: {name!r} is no processor's name; options stand behind =, as {wanted}=…")
     options: dict[str, str] = {}
     for pair in _split(rest[0], ":") if rest else []:

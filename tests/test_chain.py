@@ -78,6 +78,8 @@ def test_quotes_and_backslashes_keep_separators(text: str, value: str) -> None:
         ("recorder=on=maybe", "true or false"),
         ("recorder=mode=firm", "allowed are soft, hard"),
         ("recorder=amount", "has no value"),
+        ("recorder:", "options stand behind =, as recorder=…"),
+        ("recorder:amount=2", "options stand behind =, as recorder=amount=…"),
         ("recorder=amount=1:amount=2", "given twice"),
         ("recorder=name='x", "not closed"),
         ("needs", "needs option 'must'"),

@@ -234,6 +234,7 @@ def test_ctrl_c_leaves_no_file_and_no_process(make_clip: MakeClip, tmp_path: Pat
 def test_processors_and_plugins_and_info_answer(exdnet: Run, clip: Path) -> None:
     rows = json.loads(exdnet("processors", "--json")[1])
     assert {row["name"]: row["options"] for row in rows}["exdnet"]["strength"] == 1.0
+    assert "        well_lit: `keep`, evenly lit frames are brightened" in exdnet("processors")[1]
     assert json.loads(exdnet("plugins", "--json")[1])["problems"] == []
     facts = json.loads(exdnet("info", clip, "--json")[1])
     assert (facts["size"], facts["streams"][0]["enhanced"]) == ("96x64", "yes")

@@ -55,6 +55,7 @@ def bench(cases: tuple[str, ...], sizes: tuple[str, ...], device: str, report: P
     results: dict[str, Any] = {"machine": machine.facts()}
     where = resolve_device(device)
     for case in cases or (CASES if how["bursts"] else CASES[:-1]):
+        click.echo(f"measuring {case}", err=True)
         results[case] = _MEASURES[case](sizes, where, how)
         click.echo(json.dumps({case: results[case]}, indent=2))
     if report:

@@ -66,6 +66,7 @@ def main() -> None:
     # Before torch is imported: OpenMP threads that spin long while they wait take the cores from decoding and encoding,
     # and on a busy machine everything takes many times as long.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    os.environ.setdefault("SVT_LOG", "1")  # errors alone: SVT-AV1 tells forty lines of each encoder that is opened
     try:
         sys.exit(exdnet.main(prog_name="exdnet", standalone_mode=False) or 0)
     except click.exceptions.Abort as error:

@@ -82,8 +82,9 @@ def stream(source: str, sinks: tuple[str, ...], **asked: Any) -> None:
         signal.signal(number, lambda *_: live.stop())
     with watched(live.figures, asked["metrics"], asked["metrics_host"]), status_line(console, live.figures):
         report = live.run()
+    instead = " (--drop never keeps all)" if report.dropped and live.source.ends and asked["drop"] != "never" else ""
     summary = (
-        f"{report.frames} frames in {duration(report.wall)}, {report.dropped} left out, "
+        f"{report.frames} frames in {duration(report.wall)}, {report.dropped} left out{instead}, "
         f"{live.figures.reconnects} reconnects; slowest: {report.slowest_stage}; "
         f"to {', '.join(hidden(_told(sink)) for sink in sinks)}"
     )

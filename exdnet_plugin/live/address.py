@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from exdnet_plugin.errors import MediaError
+
 _SECRETS = re.compile(r"(?i)([\w.-]*(?:pass|pwd|tok|key|secret|sig|auth|cred|jwt|streamid)[\w.-]*)=[^&]*")
 _PEERS_ERRORS = {
     "ConnectionRefusedError": "refuses the connection: no server listens at that port",
@@ -30,8 +32,17 @@ def hidden(url: str) -> str:
 
 
 def scheme_of(text: str) -> str:
-    """The scheme of a URL, `screen` or `lavfi`; empty for what is none."""
+    """The scheme of a URL, `screen` or `lavfi`; empty for what is none.
+
+    Raises:
+        MediaError: its port is none: nothing would ever come.
+    """
     match = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]+):", text)
     if text == "screen" or (match and match[1] in ("screen", "lavfi")):
         return text.partition(":")[0]
-    return match[1].lower() if match and text[match.end() :].startswith("//") else ""
+    if not match or not text[match.end() :].startswith("//"):
+        return ""
+    port = re.match(r"[^/?]*:(\d+)", text[match.end() + 2 :].rpartition("@")[2])
+    if port and not 0 < int(port[1]) < 1 << 16:
+        raise MediaError(f"{hidden(text)}: there is no port {port[1]}; take one of 1 to 65535")
+    return match[1].lower()

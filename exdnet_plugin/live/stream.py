@@ -76,11 +76,12 @@ class LiveStream:
         ValueError: a chain, quality, device or budget that there is not.
 
     Attributes:
+        source: where it comes from.
         figures: what is counted, at any time.
     """
 
     def __init__(self, source: Source, sinks: Sequence[Sink], options: LiveOptions) -> None:
-        self._source, self._sinks, self._options = source, sinks, options
+        self.source, self._sinks, self._options = source, sinks, options
         files = [Path(source.url), *(sink.file for sink in sinks if sink.file)]
         for file in files[1:]:
             check_not_source(file, files[0])
@@ -177,7 +178,7 @@ class LiveStream:
         log.info(
             "%s: %dx%d, %s a second, %s sound, to %s",
             *(
-                self._source.shown,
+                self.source.shown,
                 info.width,
                 info.height,
                 f"{float(info.rate):.4g}" if info.rate else "no steady rate",

@@ -18,7 +18,7 @@ def _library(path: Path) -> ModuleType:
     try:
         import pillow_heif
     except ImportError:
-        raise MediaError(f"{path}: HEIC needs pillow-heif; pip install 'exdnet-plugin[heic]' brings it") from None
+        raise MediaError(f"{path.suffix} needs pillow-heif; pip install 'exdnet-plugin[heic]' brings it") from None
     return pillow_heif
 
 

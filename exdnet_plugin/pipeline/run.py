@@ -55,7 +55,8 @@ def run(
     """
     clock, started = StageClock("decode", "filter", "encode", "write", trace=trace), time.perf_counter()
     progress = work.progress
-    report = Report(frames=progress.encoded, resumed=progress.frames, sink=sink.path, untouched=source.untouched)
+    done_before = progress.frames + len(work.kept())
+    report = Report(frames=progress.encoded, resumed=done_before, sink=sink.path, untouched=source.untouched)
     finished = finishing = False
     source.counted = progress.counted
     try:

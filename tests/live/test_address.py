@@ -42,6 +42,8 @@ def test_secrets_of_an_address_are_hidden(url: str, shown: str) -> None:
         ("no_such_file.mp4", "is no file, and no URL"),
         ("rtsp:/admin:s3cret@cam/x", r"^\*\*\*@cam/x is no file"),
         ("/dev/video99", "there is no such device"),
+        ("udp://@:99999", "there is no port 99999; take one of 1 to 65535"),
+        ("rtsp://admin:s3cret@cam:0/x", r"^rtsp://\*\*\*@cam:0/x: there is no port 0"),
         (".", "is a folder"),
     ],
 )

@@ -81,7 +81,8 @@ def test_a_killed_job_goes_on_and_gives_the_file_of_an_uninterrupted_one(
     assert child(source, sink, chain, SEGMENT + 20).returncode == -signal.SIGKILL
     assert not sink.exists()
     done = child(source, sink, chain, -1)
-    assert done.stdout.split() == [str(FRAMES), str(SEGMENT)], done.stderr
+    frames, resumed = map(int, done.stdout.split() or [0, 0])
+    assert (frames, SEGMENT <= resumed <= SEGMENT + 20) == (FRAMES, True), done.stderr  # more where frames are slow
     child(source, whole, chain, -1)  # a fresh process, as theirs were
     assert pictures(sink) == pictures(whole)
     assert packets(sink, "audio") == packets(whole, "audio") != []
@@ -93,7 +94,7 @@ def test_where_frames_are_slow_a_kill_loses_a_frame_or_two(make_clip: MakeClip, 
     assert child(source, sink, "0.05", 25).returncode == -signal.SIGKILL
     kept = len(list(work_folder(sink).glob("frame-*")))
     assert kept >= 24
-    assert child(source, sink, "0.05", -1).stdout.split() == ["40", "0"]
+    assert child(source, sink, "0.05", -1).stdout.split() == ["40", str(kept)], "frames of the journal count as done"
     child(source, whole, "0.0", -1)
     assert pictures(sink) == pictures(whole)
 
