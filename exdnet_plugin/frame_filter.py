@@ -17,6 +17,7 @@ from exdnet_plugin.choices import check_choice
 from exdnet_plugin.color import ColorConverter, assumed
 from exdnet_plugin.devices import devices_of
 from exdnet_plugin.errors import PluginError
+from exdnet_plugin.exdnet.memory import told_what_helps
 from exdnet_plugin.hdr import from_working, is_hdr, to_working
 from exdnet_plugin.lanes import Lanes, make_lanes
 from exdnet_plugin.plugins import Plugins
@@ -111,9 +112,10 @@ class FrameFilter:
             raise ValueError("the filter is closed; open another")
         as_arrays: deque[bool] = deque()
         self._snapshot_every = snapshots
-        for result in self._lanes.run(self._checked(frames, as_arrays), self._process, self.batch):
-            self._frames += 1
-            yield [plane.numpy() for plane in result] if as_arrays.popleft() else result
+        with told_what_helps():  # of frames on their way, colours, any processor: the network helps itself first
+            for result in self._lanes.run(self._checked(frames, as_arrays), self._process, self.batch):
+                self._frames += 1
+                yield [plane.numpy() for plane in result] if as_arrays.popleft() else result
 
     @property
     def snapshot(self) -> State | None:

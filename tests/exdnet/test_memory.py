@@ -9,6 +9,7 @@ import torch
 from conftest import dark_frames
 from torch import Tensor
 
+from exdnet_plugin import open_filter
 from exdnet_plugin.errors import ExdnetError
 from exdnet_plugin.exdnet import inference as inference_module
 from exdnet_plugin.exdnet.checkpoint import load_weights
@@ -97,3 +98,24 @@ def test_a_stream_loses_no_frame(monkeypatch: pytest.MonkeyPatch) -> None:
             results.append(torch.cat([processor.process(batch, times / 25) for batch, times in batches]))
     assert results[1].shape[0] == 6
     assert (results[0] - results[1]).abs().max() < 1e-5
+
+
+def test_what_any_processor_has_no_memory_for_is_told_with_what_helps() -> None:
+    class Greedy:
+        def open(self, stream: StreamInfo) -> None:
+            pass
+
+        def process(self, frames: Tensor, times: Tensor) -> Tensor:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+
+        def reset(self) -> None:
+            pass
+
+        def close(self) -> None:
+            pass
+
+    with (
+        open_filter(StreamInfo(SIZE[1], SIZE[0]), chain=[Greedy()], device="cpu") as opened,
+        pytest.raises(ExdnetError, match=r"out of memory: .*--device cpu"),
+    ):
+        opened([dark_frames(1, SIZE)[0]], 0.0)
