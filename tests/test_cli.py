@@ -170,6 +170,7 @@ def test_without_arguments_there_is_help_and_without_some_there_is_the_usage(exd
     code, out, _ = exdnet()
     assert code == 0
     assert "\n  enhance" in out
+    refused(exdnet("enhance", "dark.jpg"), "Missing argument 'SINK'", "Usage: exdnet enhance")
     refused(exdnet("demo"), "OUT", "Usage: exdnet demo", "exdnet demo --help")
     refused(exdnet("enhnce", "a", "b"), "did you mean enhance?")
 

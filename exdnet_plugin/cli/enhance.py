@@ -23,7 +23,7 @@ ALL_THE_SAME = "--chain exdnet=well_lit=enhance brightens what is well lit, too"
 
 
 @click.command(short_help="Brighten video files and photos.")
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, metavar="SOURCE...")
 @click.argument("sink", type=click.Path(path_type=Path))
 @chain_and_device
 @quality_option("exact")
@@ -95,12 +95,15 @@ def enhance(
     """Brighten SOURCE and write SINK.
 
     A source is a video file, a photo, a folder of both (not the folders in it), or a glob, as 'in/**/*.jpg'. With one
-    file, SINK is a file; otherwise it is a folder, made where there is none, and files keep their names. Sound,
-    subtitles, times, EXIF and colour profiles are kept. A sink appears under its name when it is whole; a video that
-    was stopped goes on with --resume.
+    file, SINK is a file's name with its extension; otherwise it is a folder, made where there is none, and files keep
+    their names. Sound, subtitles, times, EXIF and colour profiles are kept. A sink appears under its name when it is
+    whole; a video that was stopped goes on with --resume.
     """
     from exdnet_plugin.allocator import keep_memory
 
+    if not sources:  # of one name alone, click would miss the source
+        context = click.get_current_context()
+        raise click.MissingParameter(ctx=context, param_hint="'SINK'", param_type="argument")
     keep_memory()
     video |= {
         "options": key_values("--option", options),
