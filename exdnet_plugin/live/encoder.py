@@ -146,7 +146,7 @@ class Encoder:
 
     def _is_key_due(self, time: float) -> bool:
         """Whether one was asked for, or the last is long ago."""
-        if not self._key.is_set() and time - self._last_key < self._key_seconds:
+        if not self._key.is_set() and time + TIME_BASE / 2 - self._last_key < self._key_seconds:
             return False
         self._key.clear()
         self._last_key = time
