@@ -42,7 +42,7 @@ class Fade:
     even: Ramp = (0.25, 0.4)  # photos by night, with lamps, are mostly below 0.25, well-lit ones above 0.33
     lit: Ramp = (0.3, 0.45)  # well-lit photos have 0.45 on average, with a quarter of their light 0.23
     bright: Ramp = (0.7, 0.9)  # well-lit photos are mostly above 0.82, with half of their light below 0.74
-    black: Ramp = (3 * _CODE, 9 * _CODE)  # the darkest picture of LOL has 10 codes
+    black: Ramp = (2 * _CODE, 5 * _CODE)  # the darkest picture of LOL has 10 codes
     white: float = 0.98  # the upper end of most well-lit photos, or nearly
     light: float = 0.55  # nine of ten well-lit photos are below 0.6
 

@@ -42,7 +42,7 @@ def scheme_of(text: str) -> str:
         return text.partition(":")[0]
     if not match or not text[match.end() :].startswith("//"):
         return ""
-    port = re.match(r"[^/?]*:(\d+)", text[match.end() + 2 :].rpartition("@")[2])
+    port = re.search(r":(\d+)$", urlsplit(text).netloc.rpartition("@")[2])
     if port and not 0 < int(port[1]) < 1 << 16:
         raise MediaError(f"{hidden(text)}: there is no port {port[1]}; take one of 1 to 65535")
     return match[1].lower()

@@ -46,7 +46,7 @@ Take = Callable[["Packet[Any]"], None]
 
 @dataclass(frozen=True)
 class LiveEncoding:
-    """How live video is encoded: as :class:`EncodingOptions`, for streams; with `g`, keyframes come by count alone."""
+    """How live video is encoded: as :class:`EncodingOptions`, for streams; with `g` or `keyint`, keyframes by count."""
 
     codec: str = "libx264"
     bitrate: int | None = None
@@ -96,7 +96,8 @@ class Encoder:
         self._take, self._info, self._raw = take, start.info, carried == "raw"
         self._hub: OutputContainer = av.open(Nothing(), "w", format="nut")
         self._key, self._last_key = threading.Event(), -math.inf
-        self._key_seconds = math.inf if "g" in how.options else KEYFRAME_SECONDS
+        own = "g" in how.options or any("keyint" in value for value in how.options.values())
+        self._key_seconds = math.inf if own else KEYFRAME_SECONDS
         self._box: tuple[tuple[int, int, str], Graph] | None = None
         facts = _facts(start)
         steady = replace(facts, rate=facts.rate or Fraction(30))

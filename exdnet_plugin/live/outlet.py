@@ -31,6 +31,7 @@ from exdnet_plugin.pipeline.channel import Channel, Drop
 log = logging.getLogger("exdnet.live")
 WAITING: dict[Carried, int] = {"encoded": 240, "raw": 8}  # packets that a sink may be behind: raw ones fill the memory
 HANGS = 10.0  # seconds in which a sink takes nothing though much waits: it hangs
+FASTEST = 240  # pictures a second; some files tell a clock's ticks for their rate
 STEADY = 2.0  # seconds after which a process counts as one that works
 ENDING = 10.0  # seconds that a sink has to write its end
 
@@ -197,7 +198,8 @@ class Outlet:
     def _start(self) -> subprocess.Popen[bytes]:
         self._where = self._url()
         sink, environment = self._sink, os.environ | {"EXDNET_SINK": self._where}
-        rate = {RATE: str(self._streams[0].average_rate or 30)} if sink.format == Y4M else {}
+        told = self._streams[0].average_rate or 30
+        rate = {RATE: str(told if told <= FASTEST else 30)} if sink.format == Y4M else {}
         command = sink.command or (
             sys.executable, "-m", "exdnet_plugin.live.publish", sink.format, json.dumps({**sink.options, **rate}),
         )  # fmt: skip

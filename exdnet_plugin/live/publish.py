@@ -27,6 +27,7 @@ from av.packet import Packet
 from av.stream import Stream
 
 READY, Y4M, RATE = "ready", "yuv4mpegpipe", "rate"
+LONGEST_GAP = 10.0  # seconds that are filled in where no times are told: an outage is not
 WRONG = 2  # exit code of what is wrong for good, as a codec that a format does not take
 LAST = 15.0  # seconds to write the end, once no more can come
 # Sound must not hold pictures back: FFmpeg's muxers wait for both, 10 s by default; so, the time of a picture.
@@ -105,12 +106,16 @@ def _write_frames(source: InputContainer, sink: OutputContainer, rate: Fraction)
 
 
 def at_rate(frames: Iterable[av.VideoFrame], rate: Fraction) -> Iterator[av.VideoFrame]:
-    """Frames at a constant rate: each again until the next is due; of several due at one moment, the first."""
+    """Frames at a constant rate: each again until the next is due; of several due at one moment, the first.
+
+    What is away for long comes back at once.
+    """
     number, begun = 0, 0.0
     shown: av.VideoFrame | None = None
     for frame in frames:
         moment = frame.time or 0.0
-        begun = begun if shown else moment
+        if shown is None or moment - (shown.time or 0.0) > LONGEST_GAP:
+            begun = moment - float(number / rate)
         due = round((moment - begun) * rate)
         while shown and number < due:
             number += 1

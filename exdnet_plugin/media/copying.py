@@ -15,7 +15,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Disposition, Stream
 
-from exdnet_plugin.media.discontinuity import Rising
+from exdnet_plugin.media.discontinuity import Join, Rising, nearest
 
 # FFmpeg's MPEG-TS writer takes anything, what it does not know as private data that nothing plays.
 _MPEGTS = frozenset(
@@ -99,7 +99,7 @@ def takes(container: OutputContainer, stream: Stream) -> bool:
 
 
 def copied_packets(
-    container: InputContainer, copies: dict[int, Stream], joins: Sequence[Fraction] = ()
+    container: InputContainer, copies: dict[int, Stream], joins: Sequence[Join] = (), notes: list[str] | None = None
 ) -> Iterator[Packet[Any]]:
     """Packets of the streams by index, for their copies, with decoding times that rise.
 
@@ -108,31 +108,58 @@ def copied_packets(
     Args:
         container: the source, opened for this.
         copies: the sink's streams by the source's index.
-        joins: seconds by which the video is put off behind each jump of times; the others are put off alike.
+        joins: where the video's times jump back; the others' are put off alike, so that they stay in step.
+        notes: takes what is left out, a line each.
     """
-    clocks: dict[int, Rising] = {}
+    clocks: dict[int, _Joined] = {}
     with suppress(FFmpegError):
         for packet in container.demux([container.streams[index] for index in copies]):
             index = packet.stream.index
             if index not in clocks:
-                clocks[index] = _clock(packet, copies[index], joins)
-            clock = clocks[index]
-            if copies[index].type == "attachment" or not packet.size or not _with_times(packet, clock.last):
+                clocks[index] = _Joined(packet, copies[index], joins)
+            if copies[index].type == "attachment" or not packet.size or not _with_times(packet, clocks[index].last):
                 continue
-            told = packet.dts or 0
-            if not clock.follow(told, packet.duration or 0):
-                continue
-            packet.dts = clock.next(told, packet.duration or 0)
-            packet.pts = max((told if packet.pts is None else packet.pts) + clock.offset, packet.dts)
-            packet.stream = copies[index]
-            yield packet
+            if clocks[index].takes(packet):
+                packet.stream = copies[index]
+                yield packet
+    if notes is not None:
+        notes += [
+            f"{clock.left_out} packets of stream {index} are left out: they overlap, where files were put together"
+            for index, clock in clocks.items()
+            if clock.left_out
+        ]
 
 
-def _clock(packet: Packet[Any], copy: Stream, joins: Sequence[Fraction]) -> Rising:
-    """The clock of a copied stream: events may share a time, other packets are a tick of the sink's apart."""
-    base = packet.time_base or Fraction(1)
-    together = packet.stream.type in ("subtitle", "data")
-    return Rising(base, joins, least=0 if together else max(1, ceil((copy.time_base or base) / base)))
+class _Joined(Rising):
+    """The clock of a copied stream.
+
+    Attributes:
+        left_out: packets that overlap what came in front of a join, or cannot be decoded without them.
+    """
+
+    def __init__(self, first: Packet[Any], copy: Stream, joins: Sequence[Join]) -> None:
+        self._base = first.time_base or Fraction(1)
+        super().__init__(self._base, self._step(first, copy))
+        self._joins, self._cut, self.left_out = joins, False, 0
+
+    def _step(self, first: Packet[Any], copy: Stream) -> int:
+        """Ticks between packets: none between events, and in Matroska; else one of the sink's, if they last so long."""
+        if first.stream.type in ("subtitle", "data") or copy.container.format.name in ("matroska", "webm"):
+            return 0
+        return max(1, min(ceil((copy.time_base or self._base) / self._base), first.duration or 1))
+
+    def takes(self, packet: Packet[Any]) -> bool:
+        """Give a packet its times; False if it is to be left out."""
+        told = packet.dts or 0
+        if self.jumps_at(told) and (join := nearest(self._joins, packet.pos)):
+            self.join(told, round(join.offset / self._base), told=True)
+        self._cut = self.overlaps(told) or (self._cut and packet.stream.type == "video" and not packet.is_keyframe)
+        if self._cut:
+            self.left_out += 1
+            return False
+        packet.dts = self.next(told, packet.duration or 0)
+        packet.pts = max((told if packet.pts is None else packet.pts) + self.offset, packet.dts)
+        return True
 
 
 def _with_times(packet: Packet[Any], last: int | None) -> bool:

@@ -15,7 +15,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from exdnet_plugin.hdr import is_hdr
-from exdnet_plugin.media.discontinuity import Rising
+from exdnet_plugin.media.discontinuity import Join, Rising
 from exdnet_plugin.media.facts import ColorTags
 from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, TONE_MAP, through
 from exdnet_plugin.media.frames import reformatted, workable_format
@@ -139,7 +139,7 @@ class Decoder:
     def _forget(self) -> None:
         self._decoded = self._broken = self._hidden = 0
         self._rising, self._end = Rising(self.facts.time_base), Fraction(0)
-        self.joins = list[Fraction]()
+        self.joins, self._places, self._packets = list[Join](), list[int | None](), Rising(self.facts.time_base)
 
     def _all_frames(self) -> Iterator[av.VideoFrame]:
         try:
@@ -166,9 +166,17 @@ class Decoder:
             for packet in self.container.demux(self.stream):
                 self._hidden += packet.is_discard  # an edit list's run-up: decoded, never shown
                 if packet.size:
+                    self._note_jump(packet)
                     yield packet
         except FFmpegError as error:
             self.note_once(f"{self.path.name} is cut off or broken: {error.strerror}")
+
+    def _note_jump(self, packet: Packet[VideoStream]) -> None:
+        """Keep where in the file times jump back: frames, which come later, do not tell."""
+        if packet.dts is not None:
+            if self._packets.jumps_at(packet.dts):
+                self._places.append(packet.pos)
+            self._packets.next(packet.dts, packet.duration or 0)
 
     def _decode(self, packet: Packet[VideoStream] | None) -> Iterator[av.VideoFrame]:
         try:
@@ -191,7 +199,8 @@ class Decoder:
             self.note_once("frames carry no time; they are spaced by the stream's rate")
         frame.pts = self._rising.next(own, frame.duration or 0)
         if self._rising.jumps > len(self.joins):
-            self.joins.append(self._rising.offset * facts.time_base)
+            place = self._places[len(self.joins)] if len(self._places) > len(self.joins) else None
+            self.joins.append(Join(place, self._rising.offset * facts.time_base))
         if self._rising.jumps:
             self.note_once("times jump back on the way, as in files put together; what follows is joined on")
         elif frame.pts != own:

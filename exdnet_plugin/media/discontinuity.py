@@ -4,8 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
 JUMP = Fraction(1)  # seconds: less is disorder, not a new clock
+
+
+class Join(NamedTuple):
+    """Where a video's times jumped back.
+
+    Attributes:
+        place: in the file, in bytes; None where a container does not tell.
+        offset: seconds by which all that follows is put off.
+    """
+
+    place: int | None
+    offset: Fraction
+
+
+def nearest(joins: Sequence[Join], place: int | None) -> Join | None:
+    """The join that is nearest to a place of the file: another stream's packets may lie a little before it."""
+    if place is None:
+        return joins[-1] if joins else None
+    return min(joins, key=lambda join: abs((join.place or 0) - place), default=None)
 
 
 class Rising:
@@ -13,8 +33,6 @@ class Rising:
 
     Args:
         time_base: seconds a tick.
-        joins: seconds by which times are to be put off behind each jump, as another stream of the file was, so that
-            both stay in step; without, or behind further jumps, this stream's own end counts.
         least: ticks from one time to the next at least.
 
     Attributes:
@@ -22,11 +40,11 @@ class Rising:
         jumps: how often times jumped back.
     """
 
-    def __init__(self, time_base: Fraction, joins: Sequence[Fraction] = (), least: int = 1) -> None:
-        self._most = max(round(JUMP / time_base), 1)
-        self._joins, self._least = [round(join / time_base) for join in joins], least
+    def __init__(self, time_base: Fraction, least: int = 1) -> None:
+        self._most, self._least = max(round(JUMP / time_base), 1), least
         self._last: int | None = None
         self._came: int | None = None  # the latest time as it came, since the last jump
+        self._told = False  # whether the offset is that of another stream
         self.offset = self.jumps = 0
 
     @property
@@ -34,20 +52,24 @@ class Rising:
         """The time given last, as the stream itself counts now; None before the first."""
         return None if self._last is None else self._last - self.offset
 
-    def follow(self, time: int, duration: int) -> bool:
-        """Join a time on if it jumps back. False if it overlaps what came in front of a join, and is to be left out."""
-        jumps = self._came is not None and time <= self._came - self._most
-        if jumps:
-            joined = self.jumps < len(self._joins)
-            self.offset = self._joins[self.jumps] if joined else (self._last or 0) + max(duration, 1) - time
-            self.jumps += 1
-        self._came = time if jumps or self._came is None else max(time, self._came)
-        alone = not 0 < self.jumps <= len(self._joins)
-        return alone or self._last is None or time + self.offset >= self._last + self._least
+    def jumps_at(self, time: int) -> bool:
+        """Whether a time jumps back."""
+        return self._came is not None and time <= self._came - self._most
+
+    def join(self, time: int, offset: int, *, told: bool) -> None:
+        """Put times off by so many ticks from this one on, `told` by another stream of the file."""
+        self._came, self.offset, self._told = time, offset, told
+        self.jumps += 1
+
+    def overlaps(self, time: int) -> bool:
+        """Whether a time lies before what was given in front of a join that another stream told."""
+        return self._told and self._last is not None and time + self.offset < self._last + self._least
 
     def next(self, time: int, duration: int) -> int:
         """A time, in ticks, with its offset, behind the one before."""
-        self.follow(time, duration)
+        if self.jumps_at(time):
+            self.join(time, (self._last or 0) + max(duration, 1) - time, told=False)
+        self._came = time if self._came is None else max(time, self._came)
         told = time + self.offset
         self._last = told if self._last is None else max(told, self._last + self._least)
         return self._last

@@ -187,7 +187,7 @@ class VideoSink:
             return
         zero = self._source.zero
         part = Part(zero if self._source.excerpt.start else None, until)
-        for packet in copied_packets(container, self._copied, self._source.joins):
+        for packet in copied_packets(container, self._copied, self._source.joins, self.notes):
             if packet.stream.disposition & Disposition.attached_pic:
                 yield packet
             elif not self._is_hidden(packet) and part.takes(packet):

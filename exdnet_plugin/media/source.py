@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.media.copying import told
 from exdnet_plugin.media.decoder import Decoder
+from exdnet_plugin.media.discontinuity import Join
 from exdnet_plugin.media.facts import SDR_TAGS, VideoFacts
 from exdnet_plugin.media.fields import has_fields
 from exdnet_plugin.media.timecode import advanced
@@ -81,7 +82,7 @@ class VideoSource:
             self.close()
             raise
         self._ahead = [first]
-        if self.zero < 0:
+        if self.zero < 0 and not self.excerpt.start:
             self.notes.append(f"times begin {float(-self.zero):.2f} s before 0, and are put off by that")
         self.facts = self._told(self._decoder.facts.with_first_frame(first))
         self.info = StreamInfo(
@@ -160,8 +161,8 @@ class VideoSource:
         return [moment - self.origin + self.excerpt.start for moment in self._decoder.changes]
 
     @property
-    def joins(self) -> list[Fraction]:
-        """Where times jumped back so far: seconds by which those behind each jump are put off."""
+    def joins(self) -> list[Join]:
+        """Where times jumped back so far."""
         return self._decoder.joins
 
     @property

@@ -36,6 +36,8 @@ def read_pixels(path: Path, page: TiffPage, data: bytes) -> tuple[Pixels, tuple[
     Raises:
         MediaError: the layout is not read, and how to convert it.
     """
+    if _has_gray_alpha(page) and not _is_decoded(page):
+        return _by_opencv(path, page, data), ("its alpha is left out: so compressed, it is read without",)
     pixels = _by_tifffile(path, page) if _beyond_opencv(page) else _by_opencv(path, page, data)
     if _ASSOCIATED not in page.extrasamples[:1] or pixels.shape[2:] != (4,):
         return pixels, ()
@@ -45,8 +47,18 @@ def read_pixels(path: Path, page: TiffPage, data: bytes) -> tuple[Pixels, tuple[
 def _beyond_opencv(page: TiffPage) -> bool:
     """Separate planes of 16 bits, which OpenCV reads as if interleaved; gray with alpha, which it drops."""
     separate = page.planarconfig == _SEPARATE and page.samplesperpixel > 1
-    gray = page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
-    return (separate and page.bitspersample == 16) or (gray and len(page.extrasamples) > 0)
+    return (separate and page.bitspersample == 16) or _has_gray_alpha(page)
+
+
+def _has_gray_alpha(page: TiffPage) -> bool:
+    return page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) and len(page.extrasamples) > 0
+
+
+def _is_decoded(page: TiffPage) -> bool:
+    """Whether tifffile decompresses a page here: without imagecodecs, no LZW."""
+    from tifffile import TIFF
+
+    return page.compression in TIFF.DECOMPRESSORS
 
 
 def _by_opencv(path: Path, page: TiffPage, data: bytes) -> Pixels:

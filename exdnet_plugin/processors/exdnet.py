@@ -21,6 +21,7 @@ from exdnet_plugin.temporal import Clock, CutDetector, HeldCodes, Smoother, Temp
 
 SMOOTHING = 0.5
 MEASURED_EVERY = 0.1  # seconds: on small frames, measuring takes a fifth of the time, and is smoothed over more anyway
+BLACK_HOLD = 1 / 255  # by how much a frame's upper end may stray about black before it counts, or noise would pump
 HEADROOM = 0.85  # of a frame's own mean level: what the smoothed one is at least
 Precision = Literal["auto", "float16", "float32"]
 _DTYPES: dict[str, torch.dtype | None] = {"auto": None, "float16": torch.float16, "float32": torch.float32}
@@ -138,8 +139,9 @@ class ExdNetProcessor:
         else:  # the mean level, which costs little, is this frame's all the same
             measured = torch.stack([frames.mean(dim=(1, 2, 3)), self._kept.state["look"][:, 1]], dim=1)
         level, upper = self._look.update(measured, steps, cuts).unbind(1)
-        seen = self._blend.fade.black[1]
-        upper = torch.where(measured[:, 1] < seen, measured[:, 1], upper.clamp(min=seen))
+        seen, own = self._blend.fade.black[1], measured[:, 1]
+        upper = torch.maximum(upper, (own - BLACK_HOLD).clamp(max=seen))
+        upper = torch.where(own < seen, torch.minimum(upper, own + BLACK_HOLD), upper)
         looks = torch.stack([torch.maximum(level, measured[:, 0] * HEADROOM), upper], dim=1)
         self._lit = self._lit + self._blend.fade.kept(looks).sum()
         return looks
@@ -151,11 +153,15 @@ class ExdNetProcessor:
         return measured
 
     def _became_due(self, step: float, cut: bool) -> bool:
-        """Whether all that is smoothed is to be measured anew, so long after it last was."""
+        """Whether all that is smoothed is to be measured anew: so long after it last was, and always out of black."""
         age = self._kept.state.get("age", torch.tensor(torch.inf, dtype=torch.float64)) + step
-        due = cut or float(age) >= MEASURED_EVERY - 1e-6
+        due = cut or float(age) >= MEASURED_EVERY - 1e-6 or self._is_black()
         self._kept.state["age"] = torch.zeros_like(age) if due else age
         return due
+
+    def _is_black(self) -> bool:
+        fade, kept = self._blend.fade, self._kept.state.get("look")
+        return fade is not None and kept is not None and float(kept[:, 1].max()) < fade.black[1] + BLACK_HOLD
 
     def reset(self) -> None:
         for temporal in self._temporal.values():

@@ -66,11 +66,25 @@ def test_a_photo_that_lacks_nothing_but_light_comes_back(light: float, quality: 
 @pytest.mark.parametrize("quality", ["exact", "realtime"])
 def test_where_there_is_nothing_it_stays_black(quality: Quality) -> None:
     """Between scenes, under a lens cap, at the end of a fade: the network alone makes them grey."""
-    black = np.zeros((*SIZE, 3), np.uint8)
+    black = np.zeros((216, 384, 3), np.uint8)
     covered = np.random.default_rng(0).normal(0, 1, black.shape).round().clip(0, 255).astype(np.uint8)
     assert enhance_image(black, quality=quality).max() == 0
     assert np.abs(enhance_image(covered, quality=quality) - covered.astype(int)).mean() < 0.5
     assert enhance_image(black, chain="exdnet=well_lit=enhance", quality=quality).mean() > 8
+
+
+@pytest.mark.parametrize("shrunk", [1.0, 4.0], ids=["exact", "realtime"])
+def test_noise_about_black_does_not_pump(shrunk: float) -> None:
+    """A scene so dark that it is half black, a code brighter and darker in turn."""
+    dark = scene(0, (216, 384)) * 4.2
+    levels = as_frames(*[(dark + number % 2 - 0.5).clip(0, 255) for number in range(40)])
+    steps = []
+    for well_lit in ("keep", "enhance"):
+        processor = ExdNetProcessor(well_lit=well_lit)
+        processor.open(StreamInfo(384, 216, shrunk=shrunk))
+        made = processor.process(levels, torch.arange(40) / 25).mean(dim=(1, 2, 3)) * 255
+        steps.append(made.diff()[10:].abs().max())
+    assert steps[0] <= steps[1] + 3
 
 
 def test_a_fade_to_black_ends_black_at_once_and_without_a_jump() -> None:

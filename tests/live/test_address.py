@@ -52,6 +52,15 @@ def test_a_wrong_source_is_refused(text: str, message: str) -> None:
         read_source(text)
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["http://host/live?t=a@12:00", "http://h/x?mail=a@b.c&from=00:00:00", "https://host/@user:70000/a.m3u8", "udp://[::0]",
+     "rtsp://user:99999@cam/x", "udp://@:5000"],
+)  # fmt: skip
+def test_what_looks_like_a_port_elsewhere_is_none(url: str) -> None:
+    assert read_source(url).url == url
+
+
 def test_a_format_that_there_is_not_is_refused() -> None:
     with pytest.raises(MediaError, match="no format 'nosuch'"):
         read_source("udp://@:5000", form="nosuch")

@@ -65,7 +65,8 @@ def test_keyframes_come_by_the_clock(codec: str) -> None:
 
 
 def test_an_interval_of_ones_own_counts() -> None:
-    assert keys_of(LiveEncoding(options={"g": "10", "sc_threshold": "0"})) == [0.0, 2.0, 4.0, 6.0]
+    assert keys_of(LiveEncoding(options={"g": "15", "sc_threshold": "0"})) == [0.0, 3.0, 6.0]
+    assert keys_of(LiveEncoding(options={"x264-params": "keyint=20:scenecut=0"})) == [0.0, 4.0]
 
 
 def keys_of(encoding: LiveEncoding) -> list[float]:

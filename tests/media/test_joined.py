@@ -74,13 +74,69 @@ def test_joined_recordings_stay_in_step(record: Record, tmp_path: Path, sound: f
     assert heard[1] == pytest.approx(pictures[1], abs=0.05)
 
 
+def test_a_recording_without_sound_between_two_others_puts_none_out_of_step(record: Record, tmp_path: Path) -> None:
+    parts = record("a.ts", frames=50, sound=2), record("b.ts", frames=50, sound=0), record("c.ts", frames=100, sound=4)
+    source, sink = tmp_path / "all.ts", tmp_path / "out.mp4"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    enhance_video(source, sink, chain="null")
+    pictures, heard = span(sink, "video"), span(sink, "audio")
+    assert pictures[1] - pictures[0] == pytest.approx(8.0, abs=0.01)
+    assert heard[1] == pytest.approx(pictures[1], abs=0.05)
+
+
+def test_a_copied_video_goes_on_with_a_keyframe_behind_what_overlaps(tmp_path: Path) -> None:
+    for name, counts in (("a.ts", (50, 75)), ("b.ts", (50, 50))):
+        with av.open(str(tmp_path / name), "w") as container:
+            videos = [container.add_stream("libx264", rate=25) for _ in counts]
+            for video in videos:
+                video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+                video.codec_context.options = {"bf": "0", "g": "10", "sc_threshold": "0"}
+            for number in range(max(counts)):
+                for video, count in zip(videos, counts, strict=True):
+                    frame = av.VideoFrame.from_ndarray(np.full((72, 64), 60 + number, np.uint8), format="yuv420p")
+                    frame.pts = number
+                    container.mux(video.encode(frame) if number < count else [])
+            for video in videos:
+                container.mux(video.encode(None))
+    source, sink = tmp_path / "both.ts", tmp_path / "out.mkv"
+    source.write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    report = enhance_video(source, sink, chain="null")
+    assert len(decode(sink, 0)) == 100
+    assert len(decode(sink, 1)) == 75 + 20
+    assert any("30 packets of stream 1 are left out: they overlap" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mov"])
+def test_sound_in_packets_shorter_than_a_tick_keeps_its_pace(tmp_path: Path, suffix: str) -> None:
+    """As TrueHD's are, of 0.83 ms, where Matroska has ticks of 1 ms."""
+    source, sink = tmp_path / "in.nut", tmp_path / f"out{suffix}"
+    with av.open(str(source), "w") as container:
+        video, sound = container.add_stream("libx264", rate=25), container.add_stream("pcm_s16le", rate=48000)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound.layout = "stereo"
+        for number in range(50):
+            frame = av.VideoFrame.from_ndarray(np.full((72, 64), 60 + number, np.uint8), format="yuv420p")
+            frame.pts = number
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        for number in range(2400):
+            piece = av.AudioFrame.from_ndarray(np.zeros((1, 80), np.int16), format="s16", layout="stereo")
+            piece.pts, piece.rate = number * 40, 48000
+            container.mux(sound.encode(piece))
+        container.mux(sound.encode(None))
+    enhance_video(source, sink, chain="null", overwrite=True)
+    begin, end = span(sink, "audio")
+    assert end - begin == pytest.approx(2.0, abs=0.02)
+
+
 def test_times_behind_a_join_that_overlap_are_left_out() -> None:
-    clock = Rising(Fraction(1, 10), joins=[Fraction(4)])
+    clock = Rising(Fraction(1, 10))
     given = [clock.next(time, 1) for time in range(60)]
     assert given == list(range(60))
-    followed = [clock.follow(time, 1) for time in range(40)]
-    assert followed == [False] * 20 + [True] * 20
-    assert (clock.next(40, 1), clock.jumps) == (80, 1)
+    assert clock.jumps_at(0)
+    clock.join(0, 40, told=True)
+    assert [clock.overlaps(time) for time in range(40)] == [True] * 20 + [False] * 20
+    assert (clock.next(20, 1), clock.jumps) == (60, 1)
 
 
 def with_extras(path: Path, cues: list[tuple[int, int]]) -> Path:

@@ -246,7 +246,7 @@ def test_a_full_disk_for_single_frames_stops_nothing(
     make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The journal is larger than the video, which may still fit."""
-    save, kept = work.save_file, list[Path]()
+    save, kept, forgotten = work.save_file, list[Path](), list[int]()
 
     def fails(tensors: dict[str, np.ndarray], path: Path, metadata: dict[str, str] | None = None) -> None:
         if metadata is None and len(kept) == 3:
@@ -257,7 +257,12 @@ def test_a_full_disk_for_single_frames_stops_nothing(
 
     monkeypatch.setattr(work, "save_file", fails)
     monkeypatch.setattr(segments, "MAX_LOSS", 0.0)
+    forget = work.Work.forget
+    monkeypatch.setattr(
+        work.Work, "forget", lambda self, count: (forget(self, count), forgotten.append(len(self.kept())))
+    )
     source, sink = make_clip("in.mkv", frames=20), tmp_path / "out.mkv"
     report = enhance_video(source, sink, chain="null")
     assert (report.frames, len(decode(sink)), len(kept)) == (20, 20, 3)
     assert "No space left on device" in caplog.text
+    assert forgotten == [0], "what they took is free for the video"
