@@ -68,7 +68,11 @@ def _network(sizes: tuple[str, ...], device: str, how: How) -> list[dict[str, An
     from exdnet_plugin.exdnet.engines import Engine, choose_engine
 
     engines: list[Engine] = list(dict.fromkeys((choose_engine("auto", device), "torch")))
-    return [speed(size, device, how["runs"], engines) for size in sizes]
+    found = []
+    for size in sizes:  # the plain form takes minutes at 4K
+        click.echo(f"measuring network at {size}", err=True)
+        found.append(speed(size, device, how["runs"], engines))
+    return found
 
 
 def _pipeline(_: tuple[str, ...], device: str, __: How) -> list[dict[str, Any]]:
