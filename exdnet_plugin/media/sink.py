@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from heapq import merge
-from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from exdnet_plugin.media.opening import ffmpeg_name, open_media
 from exdnet_plugin.media.packet_log import PacketLog
 from exdnet_plugin.media.part import Part
 from exdnet_plugin.media.priority import usual_priority
+from exdnet_plugin.media.quicktime import is_quicktime, written_options
 from exdnet_plugin.media.source import VideoSource
 from exdnet_plugin.whole_file import REMEDY, check_free, check_not_source, replace_whole
 
@@ -37,8 +37,6 @@ CONTAINERS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".flv", ".nut", ".mxf", ".mpg", ".ogv"}
 )
 _RUN_UP = Fraction(1, 10)  # seconds that an audio decoder is given before what is heard
-_MOST_TICKS = (1 << 31) - 1
-_APPLE = (".mp4", ".mov", ".m4v")
 
 
 class VideoSink:
@@ -55,6 +53,7 @@ class VideoSink:
 
     Attributes:
         notes: what could not be kept, a line each.
+        empty: the source's streams, by index, of which nothing was copied.
     """
 
     def __init__(self, path: Path, hidden: Path, source: VideoSource, encoding: Encoding) -> None:
@@ -62,9 +61,10 @@ class VideoSink:
         self.notes = list(encoding.notes)
         self._hidden, self._source = hidden, source
         self._copied: dict[int, Stream] = {}
+        self._filled, self.empty = set[int](), list[int]()
         try:
             self._container: OutputContainer = av.open(
-                ffmpeg_name(hidden), "w", container_options=_container_options(path, source, encoding)
+                ffmpeg_name(hidden), "w", container_options=written_options(path, source, encoding)
             )
         except (FFmpegError, OSError) as error:
             raise MediaError(f"{path} cannot be written: {error.strerror}. {REMEDY}") from None
@@ -94,7 +94,7 @@ class VideoSink:
         assert isinstance(stream, VideoStream)
         encoding.configure(stream.codec_context)
         stream.time_base = encoding.time_base
-        if encoding.codec == "libx265" and _is_apples(self.path):
+        if encoding.codec == "libx265" and is_quicktime(self.path):
             stream.codec_tag = "hvc1"  # what Apple's players ask for
         return stream
 
@@ -143,14 +143,31 @@ class VideoSink:
             for packet in self._joined(log, self._shown_until(log) if partial else self._source.until):
                 self._container.mux(packet)
             self._container.close()
-            copies = {index: stream.index for index, stream in self._copied.items()}
-            self.notes += left_out(self._source, self.encoding.facts, self._hidden, copies)
+            self.notes += left_out(self._source, self.encoding.facts, self._hidden, self._written())
             replace_whole(self._hidden, self.path)
         except (FFmpegError, OSError) as error:
             self.abort()
             # FFmpeg's errors are the system's, as of a full disk, or of what a stream holds
             remedy = REMEDY if isinstance(error, OSError) else f"{self.path.suffix} does not take a stream; try .mkv"
             raise MediaError(f"{self.path} cannot be written: {error.strerror or error}. {remedy}") from error
+
+    def _written(self) -> dict[int, int]:
+        """Where the copied streams lie in the file, by the source's index; one of which nothing came is noted."""
+        bare = {
+            index: stream
+            for index, stream in self._copied.items()
+            if stream.index not in self._filled and stream.type != "attachment"
+        }
+        self.empty = sorted(bare)
+        self.notes += [
+            f"{bare[i].type} stream {i} is left out: none of it can be shown in this part" for i in self.empty
+        ]
+        gone = [stream.index for stream in bare.values()] if is_quicktime(self.path) else []  # its writer drops them
+        return {
+            index: stream.index - sum(other < stream.index for other in gone)
+            for index, stream in self._copied.items()
+            if index not in bare
+        }
 
     def _shown_until(self, log: PacketLog) -> Fraction:
         """When the last frame in the log ends, in seconds of the source's own times."""
@@ -188,15 +205,15 @@ class VideoSink:
         zero = self._source.zero
         part = Part(zero if self._source.excerpt.start else None, until)
         for packet in copied_packets(container, self._copied, self._source.joins, self.notes):
-            if packet.stream.disposition & Disposition.attached_pic:
-                yield packet
-            elif not self._is_hidden(packet) and part.takes(packet):
-                yield _shifted(packet, round(zero / (packet.time_base or Fraction(1))))
+            cover = packet.stream.disposition & Disposition.attached_pic
+            if cover or (not self._is_hidden(packet) and part.takes(packet)):
+                self._filled.add(packet.stream.index)
+                yield packet if cover else _shifted(packet, round(zero / (packet.time_base or Fraction(1))))
         self.notes += part.notes
 
     def _is_hidden(self, packet: Packet[Any]) -> bool:
         """Whether an edit list hides a packet that would be heard here."""
-        if not packet.is_discard or _is_apples(self.path) or packet.stream.type == "video":
+        if not packet.is_discard or is_quicktime(self.path) or packet.stream.type == "video":
             return False
         return shown(packet) < -_RUN_UP
 
@@ -208,21 +225,6 @@ class VideoSink:
 
 
 _CONTAINER_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
-
-
-def _is_apples(path: Path) -> bool:
-    """Whether a container is of QuickTime's family, with edit lists that say what is not shown."""
-    return path.suffix.lower() in _APPLE
-
-
-def _container_options(path: Path, source: VideoSource, encoding: Encoding) -> dict[str, str]:
-    """MP4 tells in ticks of the movie, of 1/1000 s, where streams start: finer ones keep each start exact."""
-    if not _is_apples(path):
-        return {}
-    audio = [stream.codec_context for stream in source.container.streams.audio if stream.codec_context]
-    rates = {int(context.sample_rate) for context in audio if context.sample_rate}
-    ticks = lcm(encoding.time_base.denominator, *rates)
-    return {"movie_timescale": str(ticks)} if ticks <= _MOST_TICKS else {}
 
 
 def _shifted(packet: Packet[Any], ticks: int) -> Packet[Any]:

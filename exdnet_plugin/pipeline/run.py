@@ -56,7 +56,7 @@ def run(
     clock, started = StageClock("decode", "filter", "encode", "write", trace=trace), time.perf_counter()
     progress = work.progress
     done_before = progress.frames + len(work.kept())
-    report = Report(frames=progress.encoded, resumed=done_before, sink=sink.path, untouched=source.untouched)
+    report = Report(frames=progress.encoded, resumed=done_before, sink=sink.path)
     finished = finishing = False
     source.counted = progress.counted
     try:
@@ -79,6 +79,7 @@ def run(
         report.seconds = clock.seconds
         report.lost = source.lost
         report.wall = time.perf_counter() - started
+        report.untouched = [index for index in source.untouched if index not in sink.empty]
         report.notes = [*source.notes, *frame_filter.notes, *sink.notes]
         frame_filter.close(report)
         if trace:

@@ -171,6 +171,22 @@ def cues_of(path: Path) -> list[tuple[int, int]]:
     return sorted(found)
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_a_video_without_a_keyframe_in_the_part_is_left_out_and_named(tmp_path: Path, suffix: str) -> None:
+    source = with_extras(tmp_path / "in.mkv", [(100, 900)])
+    report = enhance_video(
+        source, tmp_path / f"out{suffix}", chain="null", start=Fraction(6, 5), end=Fraction(8, 5), overwrite=True
+    )
+    named = [note for note in report.notes if "left out" in note]
+    assert "video stream 1 is left out: none of it can be shown in this part" in named
+    assert [note for note in named if note.startswith("subtitle")] == [
+        "subtitle stream 2 is left out: none of it can be shown in this part"
+        if suffix == ".mkv"
+        else "subtitle stream 2 (ass) is left out: the container does not take it; .mkv would"
+    ]
+    assert report.untouched == []
+
+
 def test_subtitles_may_share_a_time(tmp_path: Path) -> None:
     """Typeset signs and karaoke are many events at once."""
     cues = [(500, 3000), *[(1000, 2000)] * 50]
