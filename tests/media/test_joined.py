@@ -13,6 +13,7 @@ from conftest import decode, write_tone
 
 from exdnet_plugin import enhance_video
 from exdnet_plugin.media.discontinuity import Rising
+from exdnet_plugin.media.ffmpeg_filter import through
 
 Record = Callable[..., Path]
 
@@ -206,3 +207,49 @@ def test_a_part_has_subtitles_that_are_cut_to_it_and_video_that_decodes(tmp_path
         assert len([packet for packet in container.demux(video=1) if packet.size]) == 10
     assert len(decode(tmp_path / "out.mkv", 1)) == 10
     assert "video stream 1 is copied, and begins 0.80 s late, with its first keyframe" in report.notes
+
+
+def test_what_becomes_interlaced_is_noted(tmp_path: Path) -> None:
+    for name, flags, fields in (
+        ("a.ts", {}, ("null", "")),
+        ("b.ts", {"flags": "+ilme+ildct"}, ("setfield", "mode=tff")),
+    ):
+        with av.open(str(tmp_path / name), "w") as container:
+            video = container.add_stream("mpeg2video", rate=25)
+            video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+            video.codec_context.options = flags
+            pictures = (
+                av.VideoFrame.from_ndarray(np.full((72, 64), 60 + n, np.uint8), format="yuv420p") for n in range(25)
+            )
+            for number, frame in enumerate(through(pictures, *fields)):
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                container.mux(video.encode(frame))
+            container.mux(video.encode(None))
+    source = tmp_path / "both.ts"
+    source.write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    said = "some frames are interlaced and some are not"
+    assert any(said in note for note in enhance_video(source, tmp_path / "a.mkv", chain="null").notes)
+    whole = enhance_video(source, tmp_path / "b.mkv", chain="null", deinterlace=True)
+    assert not any(said in note for note in whole.notes)
+
+
+def test_frames_with_side_data_without_a_name_are_read(tmp_path: Path) -> None:
+    """Motion JPEG whose pictures carry EXIF: PyAV has no name for that, and gives none of a frame's side data."""
+    import cv2
+
+    exif = np.frombuffer(b"II*\0\x08\0\0\0\x01\0\x0e\x01\x02\0\x03\0\0\0hi\0\0\0\0\0\0", np.uint8)
+    picture = np.full((48, 64, 3), 60, np.uint8)
+    data = cv2.imencodeWithMetadata(".jpg", picture, [cv2.IMAGE_METADATA_EXIF], [exif])[1].tobytes()
+    source = tmp_path / "in.avi"
+    with av.open(str(source), "w") as container:
+        video = container.add_stream("mjpeg", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuvj420p"
+        container.start_encoding()
+        for number in range(5):
+            packet = av.Packet(data)
+            packet.pts = packet.dts = number
+            packet.time_base, packet.stream, packet.is_keyframe = Fraction(1, 25), video, True
+            container.mux(packet)
+    report = enhance_video(source, tmp_path / "out.mkv", chain="null")
+    assert len(decode(tmp_path / "out.mkv")) == 5
+    assert any(note.startswith("side data of frames") for note in report.notes)
