@@ -162,6 +162,13 @@ def packets(path: Path, kind: str) -> list[tuple[int | None, int | None, bytes]]
         return [(p.pts, p.duration, bytes(p)) for p in container.demux(streams) if p.size]
 
 
+def journaled(sink: Path) -> int:
+    """How many frames the journal of a stopped job holds behind its last whole segment: none, unless frames are slow."""
+    from exdnet_plugin.pipeline.work import work_folder
+
+    return len(list(work_folder(sink).glob("frame-*")))
+
+
 @pytest.fixture
 def exdnet(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Runs the command in this process: exit code, stdout, stderr."""

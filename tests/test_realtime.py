@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Identity, dark_frames, decode, scene
+from conftest import Identity, dark_frames, decode, journaled, scene
 
 from exdnet_plugin import enhance_image, enhance_video, grid, open_filter
 from exdnet_plugin.evaluation.metrics import psnr
+from exdnet_plugin.pipeline.segments import SEGMENT
 from exdnet_plugin.pixel_format import pixel_format
 from exdnet_plugin.stream_info import StreamInfo
 
@@ -140,8 +141,8 @@ def test_realtime_goes_on_where_it_was(make_clip, tmp_path: Path) -> None:
     enhance_video(source, tmp_path / "whole.mkv", **how)
     with pytest.raises(KeyboardInterrupt):
         enhance_video(source, tmp_path / "parts.mkv", **how, progress=stop, on_stop="keep")
-    report = enhance_video(source, tmp_path / "parts.mkv", **how, resume=True)
-    assert report.resumed == 120
+    resumed = SEGMENT + journaled(tmp_path / "parts.mkv")
+    assert enhance_video(source, tmp_path / "parts.mkv", **how, resume=True).resumed == resumed
     whole, parts = (
         [frame.to_ndarray().tobytes() for frame in decode(tmp_path / name)] for name in ("whole.mkv", "parts.mkv")
     )
