@@ -163,7 +163,7 @@ def packets(path: Path, kind: str) -> list[tuple[int | None, int | None, bytes]]
 
 
 def journaled(sink: Path) -> int:
-    """How many frames the journal of a stopped job holds behind its last whole segment: none, unless frames are slow."""
+    """How many frames a stopped job has in its journal, behind its last whole segment: none, unless frames are slow."""
     from exdnet_plugin.pipeline.work import work_folder
 
     return len(list(work_folder(sink).glob("frame-*")))
