@@ -39,11 +39,11 @@ def told(metadata: Mapping[str, str], name: str) -> str | None:
 
 def add_copy(container: OutputContainer, stream: Stream) -> Stream | str:
     """A stream of the same codec and facts in a container, or why it is left out."""
-    what = f"{stream.type} stream {stream.index} ({_codec(stream)})"
+    what = f"{stream.type} stream {stream.index} ({codec_name(stream)})"
     if stream.disposition & Disposition.attached_pic and container.format.name == "matroska":
         return _add_cover(container, stream)
     if not takes(container, stream):
-        home = _HOMES.get(_codec(stream), ".mkv")
+        home = _HOMES.get(codec_name(stream), ".mkv")
         return f"{what} is left out: the container does not take it; {home} would"
     copy = container.add_stream_from_template(stream)
     copy.metadata.update(stream_metadata(stream))
@@ -55,9 +55,9 @@ def add_copy(container: OutputContainer, stream: Stream) -> Stream | str:
 def _add_cover(container: OutputContainer, stream: Stream) -> Stream | str:
     """A cover picture as Matroska has them: an attachment."""
     picture = _first_packet(stream)
-    kind = {"png": "png", "mjpeg": "jpeg", "webp": "webp"}.get(_codec(stream))
+    kind = {"png": "png", "mjpeg": "jpeg", "webp": "webp"}.get(codec_name(stream))
     if picture is None or kind is None:
-        return f"cover picture {stream.index} ({_codec(stream)}) is left out: .mkv takes PNG, JPEG and WebP"
+        return f"cover picture {stream.index} ({codec_name(stream)}) is left out: .mkv takes PNG, JPEG and WebP"
     return container.add_attachment(f"cover.{kind}", f"image/{kind}", bytes(picture))
 
 
@@ -67,7 +67,8 @@ def _first_packet(stream: Stream) -> Packet[Any] | None:
         return next((packet for packet in again.demux(again.streams[stream.index]) if packet.size), None)
 
 
-def _codec(stream: Stream) -> str:
+def codec_name(stream: Stream) -> str:
+    """A stream's codec in FFmpeg's words, or where it has none, its type."""
     context = stream.codec_context
     return context.codec.canonical_name if context else stream.type
 
@@ -77,7 +78,7 @@ def takes(container: OutputContainer, stream: Stream) -> bool:
 
     Of video, it is given the first packet, too: AVI refuses H.264 as MP4 has it only when it comes.
     """
-    kind, codec = container.format.name, _codec(stream)
+    kind, codec = container.format.name, codec_name(stream)
     if kind == "mpegts" and codec not in _MPEGTS:
         return False
     if stream.codec_context:

@@ -22,7 +22,8 @@ from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.media.chapters import chapters_of
-from exdnet_plugin.media.copying import add_copy, copied_packets, seconds, shown, stream_metadata
+from exdnet_plugin.media.converting import add_converted, converted
+from exdnet_plugin.media.copying import add_copy, codec_name, copied_packets, seconds, shown, stream_metadata
 from exdnet_plugin.media.encoding import Encoding, check_opened, refused
 from exdnet_plugin.media.kept import left_out
 from exdnet_plugin.media.opening import ffmpeg_name, open_media
@@ -61,7 +62,7 @@ class VideoSink:
         self.notes = list(encoding.notes)
         self._hidden, self._source = hidden, source
         self._copied: dict[int, Stream] = {}
-        self._filled, self.empty = set[int](), list[int]()
+        self._converted, self._filled, self.empty = set[int](), set[int](), list[int]()
         try:
             self._container: OutputContainer = av.open(
                 ffmpeg_name(hidden), "w", container_options=written_options(path, source, encoding)
@@ -112,11 +113,22 @@ class VideoSink:
             self._container.set_chapters(chapters)
         for stream in source.others:
             if not _is_made_anew(stream, bool(chapters)):
-                copy = add_copy(self._container, stream)
-                if isinstance(copy, str):
-                    self.notes.append(copy)
-                else:
-                    self._copied[stream.index] = copy
+                self._add_other(stream)
+
+    def _add_other(self, stream: Stream) -> None:
+        """Add another of the source's streams, as it is or converted, or note why it is left out."""
+        copy = add_copy(self._container, stream)
+        if isinstance(copy, str) and (made := add_converted(self._container, stream)):
+            self._converted.add(stream.index)
+            self.notes.append(
+                f"{stream.type} stream {stream.index} is converted from {codec_name(stream)} to {codec_name(made)}: "
+                f"{self.path.suffix} does not take it as it is"
+            )
+            copy = made
+        if isinstance(copy, str):
+            self.notes.append(copy)
+        else:
+            self._copied[stream.index] = copy
 
     def _start(self) -> None:
         """Open the encoder and the file, so that a wrong option or folder is told before any work is done."""
@@ -141,6 +153,7 @@ class VideoSink:
         """
         try:
             for packet in self._joined(log, self._shown_until(log) if partial else self._source.until):
+                self._filled.add(packet.stream.index)
                 self._container.mux(packet)
             self._container.close()
             self.notes += left_out(self._source, self.encoding.facts, self._hidden, self._written())
@@ -184,7 +197,9 @@ class VideoSink:
         if self._container.format.name == "mpegts":
             video = self._with_start_told(video)
         with open_media(self._source.path) as container:
-            yield from merge(video, self._others(container, until), key=seconds)
+            sources = {self._copied[index]: container.streams[index] for index in self._converted}
+            others = converted(self._others(container, until), sources, self.notes)
+            yield from merge(video, others, key=seconds)
 
     def _with_start_told(self, packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
         """MPEG-TS counts no time below 0, so its writer puts all streams off where decoding would start there."""
@@ -207,7 +222,6 @@ class VideoSink:
         for packet in copied_packets(container, self._copied, self._source.joins, self.notes):
             cover = packet.stream.disposition & Disposition.attached_pic
             if cover or (not self._is_hidden(packet) and part.takes(packet)):
-                self._filled.add(packet.stream.index)
                 yield packet if cover else _shifted(packet, round(zero / (packet.time_base or Fraction(1))))
         self.notes += part.notes
 

@@ -45,12 +45,6 @@ def test_every_container_plays(make_clip: MakeClip, tmp_path: Path, suffix: str)
     assert len(decode(sink)) == 6
 
 
-def test_webm_names_the_sound_that_it_cannot_keep(make_clip: MakeClip, tmp_path: Path) -> None:
-    report = enhance_video(make_clip("in.mp4", frames=4, audio=True), tmp_path / "out.webm", chain="null")
-    assert len(decode(tmp_path / "out.webm")) == 4
-    assert any("audio stream 1 (aac) is left out" in note and ".mkv" in note for note in report.notes)
-
-
 def test_variable_frame_rate_and_offset_start_are_kept(make_clip: MakeClip, tmp_path: Path) -> None:
     pts = [1000, 1017, 1090, 1091, 1400, 1433, 2000]
     source = make_clip("in.mkv", frames=len(pts), pts=pts, time_base=Fraction(1, 1000))

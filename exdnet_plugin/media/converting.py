@@ -1,0 +1,185 @@
+"""Sound and text subtitles that a container does not take as they are, in a form that it takes."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import av
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.codec import Codec
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Stream
+from av.subtitles.codeccontext import SubtitleCodecContext
+from av.subtitles.stream import SubtitleStream
+from av.subtitles.subtitle import AssSubtitle, SubtitleSet
+
+from exdnet_plugin.media.copying import stream_metadata
+from exdnet_plugin.media.cues import Cue, Cues
+
+_SOUND = {"mp4": "aac", "mov": "aac", "ipod": "aac", "mpegts": "aac", "matroska": "aac", "webm": "libopus"}
+_SOUND |= {"avi": "libmp3lame"}
+_TEXT = {"mp4": "mov_text", "mov": "mov_text", "ipod": "mov_text", "matroska": "subrip", "webm": "webvtt"}
+_TEXTS = frozenset({"subrip", "mov_text", "webvtt", "ass", "text"})  # subtitles that are text, not pictures
+_BIT_RATE = 96_000  # of a channel, at which the encoders above are held to be transparent
+_USUAL_RATE = 48_000
+_MILLISECOND = Fraction(1, 1000)
+_BEFORE_TEXT = 8  # commas of an ASS event in front of its text
+
+
+def add_converted(container: OutputContainer, stream: Stream) -> Stream | None:
+    """A stream of the same facts in a container, of a codec that it takes; None where nothing is known to do it.
+
+    Sound that the encoder does not take with its channels becomes stereo.
+    """
+    kind, decoder = container.format.name, stream.codec_context
+    ways: list[Callable[[OutputContainer], Stream]] = []
+    if isinstance(decoder, AudioCodecContext) and kind in _SOUND:
+        usual = f"{decoder.layout.nb_channels}c"  # where only a number of channels is told
+        ways = [partial(_add_sound, decoder, layout) for layout in (decoder.layout.name, usual, "stereo")]
+    elif isinstance(decoder, SubtitleCodecContext) and kind in _TEXT and decoder.codec.canonical_name in _TEXTS:
+        ways = [partial(_add_text, decoder)]
+    for add in ways:
+        if _works(add, kind):
+            made = add(container)
+            made.metadata.update(stream_metadata(stream))
+            made.disposition = stream.disposition
+            return made
+    return None
+
+
+def _works(add: Callable[[OutputContainer], Stream], kind: str) -> bool:
+    """Whether the encoder opens, and the container's writer takes what it tells."""
+    try:
+        with av.open(io.BytesIO(), "w", format=kind) as trial:
+            add(trial)
+            trial.start_encoding()
+    except (FFmpegError, ValueError):
+        return False
+    return True
+
+
+def _add_text(decoder: SubtitleCodecContext, container: OutputContainer) -> Stream:
+    if not decoder.is_open:
+        decoder.open()  # which makes the header
+    made = container.add_stream(_TEXT[container.format.name])
+    assert isinstance(made, SubtitleStream)
+    made.codec_context.subtitle_header = decoder.subtitle_header
+    made.codec_context.time_base = made.time_base = _MILLISECOND
+    return made
+
+
+def _add_sound(decoder: AudioCodecContext, layout: str, container: OutputContainer) -> Stream:
+    codec = _SOUND[container.format.name]
+    rates = Codec(codec, "w").audio_rates or []
+    rate = decoder.sample_rate if decoder.sample_rate in rates else _USUAL_RATE
+    made = container.add_stream(codec, rate=rate, layout=layout)
+    assert isinstance(made, AudioStream)
+    made.codec_context.bit_rate = _BIT_RATE * made.codec_context.layout.nb_channels
+    made.time_base = Fraction(1, rate)
+    return made
+
+
+def converted(
+    packets: Iterator[Packet[Any]], sources: Mapping[Stream, Stream], notes: list[str]
+) -> Iterator[Packet[Any]]:
+    """Packets of copied streams, those of some converted.
+
+    Args:
+        packets: of streams of the sink.
+        sources: by a stream of the sink that :func:`add_converted` made, that of the source, freshly opened.
+        notes: takes how many packets of a stream are damaged and left out, a line each.
+    """
+    damaged = Counter[Stream]()
+    conversions = {made: (_Sound if made.type == "audio" else _Text)(made, source) for made, source in sources.items()}
+    for packet in packets:
+        made = packet.stream
+        if made not in sources:
+            yield packet
+            continue
+        try:
+            conversions[made].take(packet)
+        except FFmpegError:
+            damaged[made] += 1
+        yield from conversions[made].ready()
+    for conversion in conversions.values():
+        conversion.end()
+        yield from conversion.ready()
+    notes += [
+        f"{count} packets of {made.type} stream {sources[made].index} are damaged and left out"
+        for made, count in damaged.items()
+    ]
+
+
+class _Sound:
+    """Sound, decoded and encoded."""
+
+    def __init__(self, made: Stream, source: Stream) -> None:
+        decoder, encoder = source.codec_context, made.codec_context
+        assert isinstance(decoder, AudioCodecContext)
+        assert isinstance(encoder, AudioCodecContext)
+        self._made, self._decoder, self._encoder = made, decoder, encoder
+        self._decoded: list[AudioFrame | None] = []  # None: no more comes
+
+    def take(self, packet: Packet[Any]) -> None:
+        """Decode a packet. FFmpegError where it is damaged."""
+        self._decoded += self._decoder.decode(packet)
+
+    def end(self) -> None:
+        """No more comes: decode what is held back."""
+        self._decoded += [*self._decoder.decode(None), None]
+
+    def ready(self) -> Iterator[Packet[Any]]:
+        """What is encoded of that so far."""
+        for frame in self._decoded:
+            for packet in self._encoder.encode(frame):
+                packet.stream = self._made
+                yield packet
+        self._decoded.clear()
+
+
+class _Text:
+    """Subtitles, one at a time, in other words."""
+
+    def __init__(self, made: Stream, source: Stream) -> None:
+        decoder, encoder = source.codec_context, made.codec_context
+        assert isinstance(decoder, SubtitleCodecContext)
+        assert isinstance(encoder, SubtitleCodecContext)
+        self._made, self._decoder, self._encoder = made, decoder, encoder
+        self._cues, self._told = Cues(), list[Cue]()
+
+    def take(self, packet: Packet[Any]) -> None:
+        """Decode a packet. FFmpegError where it is damaged."""
+        decoded = self._decoder.decode2(packet)
+        if decoded is None:  # MP4 tells that nothing is shown by an empty one
+            return
+        to_milliseconds = (packet.time_base or _MILLISECOND) / _MILLISECOND
+        start = round((packet.pts or 0) * to_milliseconds)
+        end = start + round((packet.duration or 0) * to_milliseconds)
+        for rect in decoded.rects:
+            if isinstance(rect, AssSubtitle):
+                text = rect.ass.decode(errors="replace").split(",", _BEFORE_TEXT)[-1]
+                self._told += self._cues.add(Cue(start, end, text))
+
+    def end(self) -> None:
+        """No more comes."""
+        self._told += self._cues.until()
+
+    def ready(self) -> Iterator[Packet[Any]]:
+        """What is shown so far, before anything that may still come."""
+        for cue in self._told:
+            event = "," * _BEFORE_TEXT + cue.text
+            packet = self._encoder.encode_subtitle(SubtitleSet.create(event.encode(), 0, cue.end - cue.start))
+            packet.stream, packet.time_base = self._made, _MILLISECOND
+            packet.pts = packet.dts = cue.start
+            packet.duration = cue.end - cue.start
+            yield packet
+        self._told.clear()

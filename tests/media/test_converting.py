@@ -1,0 +1,196 @@
+"""Sound and text subtitles that a container does not take are converted: heard and shown when they were, and named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from conftest import decode
+from facts_sources import subtitles, with_extra
+
+from exdnet_plugin import enhance_video
+from exdnet_plugin.media.cues import Cue, Cues
+
+SECONDS, KNOCK = 2.0, 1.2  # of sound, and when something is heard in it
+MILLISECOND = Fraction(1, 1000)
+
+
+def knocking(path: Path, codec: str, *, rate: int, layout: str = "stereo", start: float = 0.0) -> Path:
+    """A video of 75 frames, and silence but for a burst of noise."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream(codec, rate=rate, layout=layout)
+        channels = sound.codec_context.layout.nb_channels
+        samples = np.zeros((int(SECONDS * rate), channels), np.int16)
+        at = int((KNOCK - start) * rate)
+        samples[at : at + rate // 10] = np.random.default_rng(0).integers(-9000, 9000, (rate // 10, 1))
+        for number in range(75):
+            frame = av.VideoFrame.from_ndarray(np.full((72, 64), 60, np.uint8), format="yuv420p")
+            frame.pts = number
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        for first in range(0, len(samples), 1000):
+            part = np.ascontiguousarray(samples[first : first + 1000].reshape(1, -1))
+            heard = av.AudioFrame.from_ndarray(part, format="s16", layout=layout)
+            heard.sample_rate, heard.time_base = rate, Fraction(1, rate)
+            heard.pts = first + int(start * rate)
+            container.mux(sound.encode(heard))
+        container.mux(sound.encode(None))
+    return path
+
+
+def knock(path: Path) -> float:
+    """When something is heard after the first frame is shown, in seconds."""
+    return heard(path) - float(decode(path)[0].time or 0)
+
+
+def heard(path: Path) -> float:
+    """When something is heard, in seconds."""
+    with av.open(str(path)) as container:
+        for frame in container.decode(audio=0):
+            loud = np.abs(frame.to_ndarray().astype(np.float64).reshape(-1))
+            loud = loud / (32768 if "s16" in frame.format.name else 128 if "u8" in frame.format.name else 1)
+            if (loud > 0.15).any():
+                channels = 1 if frame.format.is_planar else frame.layout.nb_channels
+                return frame.time + float(np.argmax(loud > 0.15) // channels) / frame.sample_rate
+    raise AssertionError("nothing is heard")
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate", "layout", "start", "sink", "becomes"),
+    [
+        ("in.mp4", "aac", 44100, "stereo", 0.0, "out.webm", ("opus", 48000, 2)),
+        ("in.mkv", "aac", 48000, "5.1", 0.5, "out.webm", ("opus", 48000, 6)),
+        ("in.mkv", "libopus", 48000, "mono", 0.5, "out.mov", ("aac", 48000, 1)),
+        ("in.avi", "adpcm_ima_wav", 22050, "mono", 0.0, "out.mp4", ("aac", 22050, 1)),
+        ("in.avi", "adpcm_ima_wav", 22050, "stereo", 0.0, "out.mkv", ("aac", 22050, 2)),
+        ("in.mkv", "pcm_s16le", 48000, "stereo", 0.5, "out.ts", ("aac", 48000, 2)),
+    ],
+)
+def test_sound_is_heard_when_it_was(
+    tmp_path: Path,
+    name: str,
+    codec: str,
+    rate: int,
+    layout: str,
+    start: float,
+    sink: str,
+    becomes: tuple[str, int, int],
+) -> None:
+    source = knocking(tmp_path / name, codec, rate=rate, layout=layout, start=start)
+    report = enhance_video(source, tmp_path / sink, chain="null")
+    assert knock(tmp_path / sink) == pytest.approx(knock(source), abs=0.003)
+    with av.open(str(tmp_path / sink)) as container:
+        context = container.streams.audio[0].codec_context
+        assert (context.name, context.sample_rate, context.layout.nb_channels) == becomes
+        length = sum(frame.samples for frame in container.decode(audio=0)) / context.sample_rate
+    assert length == pytest.approx(SECONDS, abs=0.1)
+    assert any(f"audio stream 1 is converted from {codec.removeprefix('lib')} to" in note for note in report.notes)
+
+
+def test_avi_has_mp3_in_stereo(tmp_path: Path) -> None:
+    """It does not tell what an encoder puts in front, so that sound is late by that, and B-frames are read as later."""
+    enhance_video(
+        knocking(tmp_path / "in.mkv", "libopus", rate=48000, layout="5.1"), tmp_path / "out.avi", chain="null"
+    )
+    with av.open(str(tmp_path / "out.avi")) as container:
+        context = container.streams.audio[0].codec_context
+        assert (context.codec.canonical_name, context.layout.nb_channels) == ("mp3", 2)
+    assert heard(tmp_path / "out.avi") == pytest.approx(KNOCK, abs=0.03)
+
+
+def test_a_part_of_sound_is_converted(tmp_path: Path) -> None:
+    source = knocking(tmp_path / "in.mp4", "aac", rate=48000)
+    enhance_video(source, tmp_path / "out.webm", chain="null", start=Fraction(1), end=Fraction(3, 2))
+    assert knock(tmp_path / "out.webm") == pytest.approx(KNOCK - 1, abs=0.003)
+
+
+def test_damaged_sound_is_named_and_the_rest_is_heard(tmp_path: Path) -> None:
+    whole, source = knocking(tmp_path / "whole.mp4", "aac", rate=48000), tmp_path / "in.mkv"
+    with av.open(str(whole)) as read, av.open(str(source), "w") as container:
+        copies = {stream.index: container.add_stream_from_template(stream) for stream in read.streams}
+        for number, packet in enumerate(packet for packet in read.demux() if packet.size):
+            damaged = av.Packet(b"\xff" * packet.size) if packet.stream.type == "audio" and number % 40 == 0 else packet
+            damaged.pts, damaged.dts, damaged.time_base = packet.pts, packet.dts, packet.time_base
+            damaged.duration, damaged.stream = packet.duration, copies[packet.stream.index]
+            container.mux(damaged)
+    report = enhance_video(source, tmp_path / "out.webm", chain="null")
+    assert any("packets of audio stream 1 are damaged and left out" in note for note in report.notes)
+    assert knock(tmp_path / "out.webm") == pytest.approx(KNOCK, abs=0.03)
+
+
+def shown(path: Path) -> list[tuple[int, int, str]]:
+    """Subtitles that are not empty: from, to, in milliseconds, and their text."""
+    with av.open(str(path)) as container:
+        stream = container.streams.subtitles[0]
+        found = []
+        for packet in container.demux(stream):
+            text = stream.codec_context.decode2(packet) if packet.size else None
+            if text is not None:
+                begin, length = (round(float(t * packet.time_base) * 1000) for t in (packet.pts, packet.duration))
+                found.append((begin, begin + length, text.rects[0].dialogue.decode()))
+        return found
+
+
+def cues(codec: str, lines: list[tuple[int, int, bytes]]) -> Callable[[Any, Any], None]:
+    def add(container: Any, _: Any) -> None:
+        stream = container.add_mux_stream(codec)
+        stream.time_base = MILLISECOND
+        container.start_encoding()
+        for begin, end, line in lines:
+            packet = av.Packet(line)
+            packet.stream, packet.time_base = stream, MILLISECOND
+            packet.pts = packet.dts = begin
+            packet.duration = end - begin
+            container.mux(packet)
+
+    return add
+
+
+def test_subtitles_become_those_of_mp4_and_return(tmp_path: Path) -> None:
+    lines = [(40, 80, b"Dark <i>night</i>"), (90, 130, "Ä\ntwo".encode())]
+    source = with_extra(".mkv", cues("subrip", lines))(tmp_path)
+    report = enhance_video(source, tmp_path / "out.mp4", chain="null")
+    assert any("converted from subrip to mov_text" in note for note in report.notes)
+    told = [(40, 80, r"Dark {\i1}night"), (90, 130, "Ä\ntwo")]
+    assert shown(tmp_path / "out.mp4") == told
+    enhance_video(tmp_path / "out.mp4", tmp_path / "back.mkv", chain="null")
+    assert [times for *times, _ in shown(tmp_path / "back.mkv")] == [list(times) for *times, _ in told]
+
+
+def test_of_subtitles_that_overlap_mp4_shows_all(tmp_path: Path) -> None:
+    lines = [(0, 100, b"long"), (20, 60, b"two"), (20, 80, b"three"), (110, 120, b"last")]
+    source = with_extra(".mkv", cues("subrip", lines))(tmp_path)
+    enhance_video(source, tmp_path / "out.mp4", chain="null")
+    assert shown(tmp_path / "out.mp4") == [
+        (0, 20, "long"),
+        (20, 60, "long\ntwo\nthree"),
+        (60, 80, "long\nthree"),
+        (80, 100, "long"),
+        (110, 120, "last"),
+    ]
+
+
+def test_subtitles_that_are_pictures_are_left_out_of_mp4_and_named(tmp_path: Path) -> None:
+    source = with_extra(".mkv", subtitles("hdmv_pgs_subtitle", b"\x80\0\0"))(tmp_path)
+    report = enhance_video(source, tmp_path / "out.mp4", chain="null")
+    assert any("(hdmv_pgs_subtitle) is left out" in note for note in report.notes)
+
+
+def test_at_every_moment_all_cues_of_it_are_shown() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        starts = np.sort(rng.integers(0, 30, 8))
+        told = [Cue(int(start), int(start + rng.integers(0, 15)), f"{i}") for i, start in enumerate(starts)]
+        together = Cues()
+        made = [one for cue in told for one in together.add(cue)] + list(together.until())
+        assert [cue.start for cue in made] == sorted({cue.start for cue in made}), "one after the other"
+        for time in range(50):
+            now = [cue.text for cue in told if cue.start <= time < cue.end]
+            assert [cue.text.split(r"\N") for cue in made if cue.start <= time < cue.end] == ([now] if now else [])
