@@ -13,8 +13,10 @@ from exdnet_plugin.errors import MediaError
 from exdnet_plugin.media.copying import told
 from exdnet_plugin.media.facts import VideoFacts
 from exdnet_plugin.media.source import VideoSource
+from exdnet_plugin.pixel_format import pixel_format
 
 _UNTOLD = ("left", "unspecified")  # where nothing is told, left is taken
+_USUAL_RANGE = ("limited", "unspecified")  # of YCbCr: x264 does not write it by itself
 _LIGHT_TOLERANCE = 1e-3  # AV1 counts primaries in 1/65536
 
 
@@ -48,11 +50,12 @@ def _of_video(source: VideoSource, facts: VideoFacts, written: VideoSource) -> l
         "mastering display and light levels": not _same_light(facts, found),
     }
     missing |= {mark: mark not in found.marks for mark in facts.marks}
-    tags = ("matrix", "primaries", "transfer", "range")
+    tags, in_yuv = ("matrix", "primaries", "transfer", "range"), pixel_format(found.pixel_format).family == "yuv"
     names, read = facts.tags.names(), found.tags.names()
     for tag in tags:
-        wanted = getattr(names, tag)
-        missing[f"colour {tag} {wanted}"] = wanted not in ("unspecified", getattr(read, tag))
+        wanted, told_now = getattr(names, tag), getattr(read, tag)
+        same = wanted in ("unspecified", told_now) or ((wanted, told_now) == _USUAL_RANGE and in_yuv)
+        missing[f"colour {tag} {wanted}"] = not same
     return [what for what, gone in missing.items() if gone]
 
 

@@ -16,6 +16,7 @@ from conftest import Identity, MakeClip, dark_frames, decode, luma, packets
 import exdnet_plugin
 from exdnet_plugin import enhance_video
 from exdnet_plugin.media.frames import frame_planes
+from exdnet_plugin.media.source import VideoSource
 from exdnet_plugin.plugins import Plugins
 
 
@@ -43,6 +44,20 @@ def test_every_container_plays(make_clip: MakeClip, tmp_path: Path, suffix: str)
     source, sink = make_clip("in.mp4", frames=6, audio=True), tmp_path / f"out{suffix}"
     enhance_video(source, sink, chain="null")
     assert len(decode(sink)) == 6
+
+
+def test_a_usual_range_that_the_encoder_does_not_write_is_no_loss(tmp_path: Path) -> None:
+    source = tmp_path / "in.mkv"
+    with av.open(str(source), "w") as container:
+        video = container.add_stream("ffv1", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video.codec_context.color_range = 1
+        frame = av.VideoFrame.from_ndarray(np.full((72, 64), 60, np.uint8), format="yuv420p")
+        container.mux([*video.encode(frame), *video.encode(None)])
+    with VideoSource(source) as opened:
+        assert opened.facts.tags.names().range == "limited"
+    report = enhance_video(source, tmp_path / "out.mp4", chain="null")
+    assert not [note for note in report.notes if "range" in note]
 
 
 def test_variable_frame_rate_and_offset_start_are_kept(make_clip: MakeClip, tmp_path: Path) -> None:
