@@ -24,7 +24,7 @@ from exdnet_plugin.exdnet.memory import Sparing, some_rows
 from exdnet_plugin.exdnet.network import HALO, OUTPUT_MIN, ExdNet, GlobalNet, apply_matrix
 
 SIZE_MIN = 8  # the global branch shrinks a frame eightfold; smaller ones are continued at their edges
-NATIVE_TILE = 540, 640  # at most so high and wide: rows stream, so that a dozen of them stay near the cache
+NATIVE_TILE = 540, 1000  # at most so high and wide: rows stream, so that a few dozen of them stay near the cache
 CPU_TILE = 256  # pixels a side: a tile and its halo stay near the cache, and the halo costs a fifth
 SPARING_TILE = 512  # the same where a GPU's memory does not suffice for a frame
 

@@ -22,8 +22,10 @@ struct Tile {
 };
 
 enum {
-    HALO = 13,      // pixels around one that its result depends on
-    FIRST_ROWS = 12 // a branch's last layer is ten rows behind its first
+    HALO = 13,       // pixels around one that its result depends on
+    RING = 4,        // rows of a layer that a 3 by 3 convolution looks at, and one ahead
+    FIRST_ROWS = 12, // a branch's last layer is ten rows behind its first
+    BRANCH = 432 + 16 + 3 * (144 + 16 + 256 + 16 + 400 + 16 + 256 + 16 + 1024 + 64 + 1024 + 16) + 432 + 3 // its weights
 };
 
 static const float *take(const float *&weights, int count) {
@@ -43,9 +45,12 @@ static void fill(const float *__restrict from, long wide, float lo, float span, 
     }
 }
 
-static void sum(const float *__restrict raw, const float *__restrict difference, float shift, float scale, long wide,
-                float *__restrict result) {
-    for (long i = 0; i < wide; i++) result[i] = raw[i] + shift + difference[i] * scale;
+static void begin(const float *__restrict raw, float shift, long wide, float *__restrict result) {
+    for (long i = 0; i < wide; i++) result[i] = raw[i] + shift;
+}
+
+static void add(const float *__restrict difference, float scale, long wide, float *__restrict result) {
+    for (long i = 0; i < wide; i++) result[i] += difference[i] * scale;
 }
 
 #include "transfer.h"
@@ -59,6 +64,7 @@ static void sum(const float *__restrict raw, const float *__restrict difference,
 #define MOST 6 // vectors of pixels that a matrix product holds in registers; LEAST of them where a row ends
 #define LEAST 2
 #include "native_kernel.h"
+#include "native_branch.h"
 #include "transfer_kernel.h"
 #pragma GCC pop_options
 #pragma GCC push_options
@@ -68,6 +74,7 @@ static void sum(const float *__restrict raw, const float *__restrict difference,
 #define MOST 3
 #define LEAST 1
 #include "native_kernel.h"
+#include "native_branch.h"
 #include "transfer_kernel.h"
 #pragma GCC pop_options
 #endif
@@ -76,6 +83,7 @@ static void sum(const float *__restrict raw, const float *__restrict difference,
 #define MOST 4
 #define LEAST 4
 #include "native_kernel.h"
+#include "native_branch.h"
 #include "transfer_kernel.h"
 
 struct Kernels {
@@ -86,16 +94,32 @@ struct Kernels {
     void (*fit)(const float *, const float *, float *, long, long, float);
 };
 
-static Kernels chosen() {
+static const Kernels sets[] = {
+#ifdef CHOICE
+    {"avx512", run_avx512, apply_avx512, shrink_avx512, fit_avx512},
+    {"avx2", run_avx2, apply_avx2, shrink_avx2, fit_avx2},
+#endif
+    {"any", run_any, apply_any, shrink_any, fit_any},
+};
+
+static bool there(const Kernels &set) {
 #ifdef CHOICE
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl"))
-        return {"avx512", run_avx512, apply_avx512, shrink_avx512, fit_avx512};
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {"avx2", run_avx2, apply_avx2, shrink_avx2, fit_avx2};
+    if (set.run == run_avx512)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    if (set.run == run_avx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
-    return {"any", run_any, apply_any, shrink_any, fit_any};
+    return set.run == run_any;
 }
+
+static const Kernels *best() {
+    const Kernels *set = sets;
+    while (!there(*set)) set++;
+    return set;
+}
+
+static const Kernels *chosen = best();
 
 static float *room(size_t floats) {
     struct Room {
@@ -120,20 +144,27 @@ static PyObject *before_calibration(PyObject *, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "KKKllff", &weights, &frame, &result, &height, &width, &lo, &hi)) return nullptr;
     Tile tile = {height, width, (width + 31) / 32 * 32, 0};
     tile.stride = tile.width + 2 * PAD;
-    const size_t row = tile.stride, rows = height + 2;
-    const size_t floats = 25 * row * rows + (FIRST_ROWS + 3 * 12 + 3 + 4) * 16 * row + 64 * 6 * 16 + 8 * PAD;
+    const size_t row = tile.stride;
+    const size_t floats = (RING * (7 + 9 + 3) + (FIRST_ROWS + 3 * 12 + 3 + 4) * 16 + 3) * row + 64 * 6 * 16 + 8 * PAD;
     float *space = room(floats);
     if (!space) return PyErr_NoMemory();
     Py_BEGIN_ALLOW_THREADS;
-    chosen().run(tile, reinterpret_cast<const float *>(static_cast<uintptr_t>(weights)),
+    chosen->run(tile, reinterpret_cast<const float *>(static_cast<uintptr_t>(weights)),
         reinterpret_cast<const float *>(static_cast<uintptr_t>(frame)), lo, hi,
         reinterpret_cast<float *>(static_cast<uintptr_t>(result)), space);
     Py_END_ALLOW_THREADS;
     Py_RETURN_NONE;
 }
 
-static PyObject *instructions(PyObject *, PyObject *) {
-    return PyUnicode_FromString(chosen().name);
+static PyObject *instructions(PyObject *, PyObject *arguments) {
+    const char *name = nullptr;
+    if (!PyArg_ParseTuple(arguments, "|s", &name)) return nullptr;
+    const Kernels *found = name ? nullptr : chosen;
+    for (const Kernels &set : sets)
+        if (name && !strcmp(set.name, name) && there(set)) found = &set;
+    if (!found) return PyErr_Format(PyExc_ValueError, "this machine has no instructions %s", name);
+    chosen = found;
+    return PyUnicode_FromString(chosen->name);
 }
 
 static int plane(PyObject *object, void *to) {
@@ -152,7 +183,7 @@ static PyObject *shrink_plane(PyObject *, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "O&Kllf", plane, &from, &to, &high, &wide, &scale)) return nullptr;
     float *result = reinterpret_cast<float *>(static_cast<uintptr_t>(to));
     Py_BEGIN_ALLOW_THREADS;
-    chosen().shrink(from, result, high, wide, scale);
+    chosen->shrink(from, result, high, wide, scale);
     Py_END_ALLOW_THREADS;
     Py_RETURN_NONE;
 }
@@ -166,7 +197,7 @@ static PyObject *apply_grid(PyObject *, PyObject *arguments) {
         return nullptr;
     by.grid = reinterpret_cast<const float *>(static_cast<uintptr_t>(grid));
     Py_BEGIN_ALLOW_THREADS;
-    chosen().apply(by, first, last);
+    chosen->apply(by, first, last);
     Py_END_ALLOW_THREADS;
     Py_RETURN_NONE;
 }
@@ -177,7 +208,7 @@ static PyObject *fit_grid(PyObject *, PyObject *arguments) {
     float epsilon;
     if (!PyArg_ParseTuple(arguments, "KKKllf", &before, &after, &grid, &high, &wide, &epsilon)) return nullptr;
     Py_BEGIN_ALLOW_THREADS;
-    chosen().fit(reinterpret_cast<const float *>(static_cast<uintptr_t>(before)),
+    chosen->fit(reinterpret_cast<const float *>(static_cast<uintptr_t>(before)),
                  reinterpret_cast<const float *>(static_cast<uintptr_t>(after)),
                  reinterpret_cast<float *>(static_cast<uintptr_t>(grid)), high, wide, epsilon);
     Py_END_ALLOW_THREADS;
@@ -191,7 +222,8 @@ static PyMethodDef methods[] = {
      "apply(in, in, in, out, grid, cells high, cells wide, first row, peak, last row): a plane by a grid (4, high, wide)."},
     {"before_calibration", before_calibration, METH_VARARGS,
      "before_calibration(weights, frame, result, height, width, lo, hi): addresses of float32, (3, height, width)."},
-    {"instructions", instructions, METH_NOARGS, "The instruction set that is used: avx512, avx2 or any."},
+    {"instructions", instructions, METH_VARARGS,
+     "instructions([name]): the set that is used, avx512, avx2 or any; with a name, that one from now on."},
     {nullptr, nullptr, 0, nullptr},
 };
 
