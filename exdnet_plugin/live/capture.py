@@ -27,7 +27,7 @@ from exdnet_plugin.hdr import is_hdr
 from exdnet_plugin.live.address import meaning
 from exdnet_plugin.live.sources import Source
 from exdnet_plugin.media.facts import ColorTags
-from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, TONE_MAP, quarter_turns, through, turned
+from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, quarter_turns, through, tone_mapped, turned
 from exdnet_plugin.media.frames import reformatted, workable_format
 
 OPENING = 2  # patiences until a source is open: FFmpeg looks at some pictures first, of slow cameras for seconds
@@ -223,7 +223,7 @@ def prepared(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         return
     frames = turned(_progressive(chain([first], frames)))
     if is_hdr(ColorTags.of(first).names().transfer):
-        frames = through(frames, *TONE_MAP)
+        frames = map(tone_mapped, frames)
     for frame in frames:
         yield reformatted(frame, workable_format(frame.format.name))
 

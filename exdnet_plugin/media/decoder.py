@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from exdnet_plugin.hdr import is_hdr
 from exdnet_plugin.media.discontinuity import Join, Rising
 from exdnet_plugin.media.facts import ColorTags
-from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, TONE_MAP, through
+from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, through, tone_mapped
 from exdnet_plugin.media.frames import reformatted, workable_format
 from exdnet_plugin.media.opening import choose_stream, open_media, stream_facts
 
@@ -86,7 +86,7 @@ class Decoder:
         if self.deinterlace:
             frames = through(frames, *DEINTERLACE)
         if self.to_sdr:
-            frames = through(frames, *TONE_MAP)
+            frames = map(tone_mapped, frames)
         return frames
 
     def sought(self, pts: int) -> Iterator[av.VideoFrame]:

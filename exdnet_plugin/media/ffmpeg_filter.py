@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 from itertools import chain, groupby, pairwise
+from threading import Lock
 
 import av
 from av.error import BlockingIOError as NeedsMore
@@ -12,7 +14,7 @@ from av.error import EOFError as NoMore
 from av.filter import Graph
 
 DEINTERLACE = ("bwdif", "mode=send_frame:deint=interlaced")
-TONE_MAP = ("scale", "out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709:out_range=tv:intent=perceptual")
+_TO_SDR = ("scale", "out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709:out_range=tv:intent=perceptual")
 
 
 def through(frames: Iterator[av.VideoFrame], name: str, options: str) -> Iterator[av.VideoFrame]:
@@ -26,6 +28,22 @@ def through(frames: Iterator[av.VideoFrame], name: str, options: str) -> Iterato
             yield from _pulled(graph, base)
         graph.push(None)
         yield from _pulled(graph, base)
+
+
+def tone_mapped(frame: av.VideoFrame) -> av.VideoFrame:
+    """A PQ or HLG frame in BT.709."""
+    base = frame.time_base or Fraction(1)
+    graph, alone = _tone_map(frame.width, frame.height, frame.format.name, base)
+    with alone:
+        graph.push(frame)
+        return next(_pulled(graph, base))
+
+
+@lru_cache(maxsize=4)
+def _tone_map(width: int, height: int, pixel_format: str, base: Fraction) -> tuple[Graph, Lock]:
+    """What tone-maps frames of a kind, and its lock; kept, since swscale's table takes seconds to make."""
+    like = av.VideoFrame(width, height, pixel_format)
+    return linked(like, base, _TO_SDR), Lock()
 
 
 def turned(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:

@@ -35,7 +35,7 @@ class _Pipe:
     def __init__(self, stream: BinaryIO) -> None:
         self._read = getattr(stream, "read1", stream.read)  # what is there: the next frame may wait for this one
         self._write, self._flush = stream.write, stream.flush
-        self.closed, self.empty = False, True
+        self.closed, self.empty, self.aspect = False, True, Fraction(0)
 
     def read(self, size: int) -> bytes:
         """Read; `empty` tells whether nothing ever came."""
@@ -44,14 +44,20 @@ class _Pipe:
         return data
 
     def write(self, data: bytes) -> int:
-        """Write; `closed` tells whether the reader has gone, for which PyAV's own errors have no words."""
+        """Write; `closed` tells whether the reader has gone, for which PyAV's own errors have no words.
+
+        PyAV does not tell a muxer the shape of pixels, which is put into y4m's header here.
+        """
+        if self.aspect and data.startswith(b"YUV4MPEG2 "):
+            told = f" A{self.aspect.numerator}:{self.aspect.denominator} "
+            data, self.aspect = bytes(data).replace(b" A0:0 ", told.encode(), 1), Fraction(0)
         try:
-            written = self._write(data)
+            self._write(data)
             self._flush()
         except BrokenPipeError:
             self.closed = True
             raise
-        return written
+        return len(data)
 
 
 def run_pipe(
@@ -71,7 +77,7 @@ def run_pipe(
         how: chain, device, quality and plugins of :func:`exdnet_plugin.open_filter`.
 
     Raises:
-        MediaError: what comes in is not of that form.
+        MediaError: what comes in is not of that form, or interlaced.
         BrokenPipeError: the reader of the sink has gone.
         ValueError: as for `open_filter`.
     """
@@ -99,7 +105,12 @@ def _run(source: BinaryIO, sink: _Pipe, form: Form, color: ColorFacts | None, ho
         first = next(frames, None)
         if first is None:
             raise MediaError(f"what comes in holds no frame; let FFmpeg write -f {container_format}")
+        if first.interlaced_frame:
+            raise MediaError(f"what comes in is interlaced; {_FIELDS}")
         out = _like(writer, codec, stream, first)
+        sink.aspect = stream.sample_aspect_ratio or Fraction(0)
+        if form == "nut" and sink.aspect not in (0, 1):
+            log.warning("pixels of %s are not told on in nut; give the FFmpeg that reads it -vf setsar", sink.aspect)
         with _opened(first, stream, color, how) as frame_filter:
             for frame in _filtered(frame_filter, chain([first], frames)):
                 writer.mux(out.encode(frame))
@@ -109,6 +120,7 @@ def _run(source: BinaryIO, sink: _Pipe, form: Form, color: ColorFacts | None, ho
     return report
 
 
+_FIELDS = "let FFmpeg deinterlace before (-vf bwdif), or use exdnet enhance, which brightens field by field"
 _STRICT = {"strict": "-1", "flush_packets": "1"}  # y4m of more than 8 bits is FFmpeg's own; each frame goes on at once
 
 
@@ -123,7 +135,6 @@ def _like(writer: Any, codec: str, stream: VideoStream, first: av.VideoFrame) ->
     out.width, out.height, out.pix_fmt = first.width, first.height, first.format.name
     out.time_base = out.codec_context.time_base = first.time_base or Fraction(1, 25)
     out.codec_context.color_range = first.color_range
-    out.sample_aspect_ratio = stream.sample_aspect_ratio or Fraction(0)
     return cast(VideoStream, out)
 
 
@@ -157,12 +168,14 @@ def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: s
     given again, since no raw form carries them; FFmpeg turns rotated pictures upright.
 
     Raises:
-        MediaError: the source is no video, or the sink is it, is there already, or has an unknown suffix.
+        MediaError: the source is interlaced or no video; the sink is it, is there already, or has an unknown suffix.
     """
     check_sink(sink, source, CONTAINERS, overwrite=False)
     with VideoSource(source) as opened:
         encoding = choose_encoding(sink.suffix.lower(), opened.facts, EncodingOptions())
         left_out = _left_out(opened, sink.suffix)
+        if opened.facts.interlaced:
+            raise MediaError(f"{source} is interlaced; {_FIELDS}")
     names = {"matrix": "colorspace", "primaries": "color_primaries", "transfer": "color_trc", "range": "color_range"}
     codes = {"limited": "tv", "full": "pc"}
     steady = ["-fps_mode", "passthrough", "-enc_time_base", "-1"]  # each frame's time, not the nearest of a grid
@@ -173,7 +186,7 @@ def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: s
     write = [*_FFMPEG, "-n", "-f", "nut", "-i", "-", "-i", str(source), "-map", "0:v", "-map", "1"]
     write += [part for index in left_out for part in ("-map", f"-1:{index}")]
     write += ["-map", "-1:v:0", "-map_metadata", "1", "-map_chapters", "1", "-c", "copy", "-c:v:0", encoding.codec]
-    write += ["-pix_fmt", encoding.pixel_format, *_by_matrix(encoding), *steady]
+    write += ["-pix_fmt", encoding.pixel_format, *_filters(encoding, opened.facts), *steady]
     write += [part for key, value in encoding.options.items() if key == "crf" for part in ("-crf", value)]
     write += [
         part for name, value in _told(encoding.facts).items() for part in (f"-{names[name]}", codes.get(value, value))
@@ -197,9 +210,13 @@ def _told(facts: VideoFacts) -> dict[str, str]:
     return {name: value for name, value in tags.items() if value != "unspecified"}
 
 
-def _by_matrix(encoding: Encoding) -> list[str]:
-    """What FFmpeg must be told to make YUV of RGB, or RGB of YUV, as `Encoding.converted` does."""
-    if not encoding.colors:
-        return []
-    matrix = MATRICES[encoding.colors[0]].removesuffix("nc")
-    return ["-filter:v:0", f"scale=in_color_matrix={matrix}:out_color_matrix={matrix}:out_range={encoding.colors[1]}"]
+def _filters(encoding: Encoding, facts: VideoFacts) -> list[str]:
+    """FFmpeg makes RGB of YUV, or YUV of RGB, as `Encoding.converted` does, and is told the shape of pixels again."""
+    filters = []
+    if encoding.colors:
+        matrix = MATRICES[encoding.colors[0]].removesuffix("nc")
+        filters.append(f"scale=in_color_matrix={matrix}:out_color_matrix={matrix}:out_range={encoding.colors[1]}")
+    if aspect := facts.sample_aspect_ratio:
+        lies = facts.display_matrix and not facts.display_matrix[0]  # the FFmpeg that reads turns it by a quarter
+        filters.append(f"setsar={1 / aspect if lies else aspect}")
+    return ["-filter:v:0", ",".join(filters)] if filters else []

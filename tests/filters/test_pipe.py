@@ -19,7 +19,9 @@ import pytest
 from conftest import MakeClip, dark_frames, decode, luma, packets
 
 from exdnet_plugin import ColorFacts, MediaError, StreamInfo, open_filter
+from exdnet_plugin.media.ffmpeg_filter import through
 from exdnet_plugin.media.frames import frame_planes
+from exdnet_plugin.media.source import VideoSource
 from exdnet_plugin.pipeline.pipe import FORMS, commands, run_pipe
 
 CURVE = "kornia=op=enhance.adjust_gamma:gamma=0.5"
@@ -69,6 +71,19 @@ def test_frames_come_out_as_from_the_filter_with_their_times(form: str, pix_fmt:
 def test_what_is_no_raw_video_is_refused(content: bytes, said: str) -> None:
     with pytest.raises(MediaError, match=f"{said}.*let FFmpeg write -f yuv4mpegpipe"):
         run_pipe(io.BytesIO(content), io.BytesIO())
+
+
+def test_y4m_tells_the_shape_of_pixels_on(caplog: pytest.LogCaptureFixture) -> None:
+    given, written = b"YUV4MPEG2 W64 H48 F25:1 Ip A16:11 C420jpeg\n", io.BytesIO()
+    run_pipe(io.BytesIO(given + (b"FRAME\n" + bytes(64 * 48 * 3 // 2)) * 3), written, chain=CURVE)
+    assert b" A16:11 " in written.getvalue().split(b"\n")[0]
+    assert len(read("y4m", written.getvalue())) == 3
+
+
+def test_interlaced_y4m_is_refused() -> None:
+    given = b"YUV4MPEG2 W64 H48 F25:1 It A1:1 C420jpeg\nFRAME\n" + bytes(64 * 48 * 3 // 2)
+    with pytest.raises(MediaError, match="is interlaced; let FFmpeg deinterlace before"):
+        run_pipe(io.BytesIO(given), io.BytesIO(), chain=CURVE)
 
 
 def test_the_command_filters_standard_input() -> None:
@@ -190,6 +205,34 @@ def test_the_line_for_a_file_keeps(make_clip: MakeClip, tmp_path: Path, suffix: 
         [frame.time - told[0][0] for frame in decode(path)] for path, told in ((source, given), (sink, found))
     )
     assert after == pytest.approx(before, abs=1e-3)
+
+
+def flat(path: Path, *, aspect: Fraction = Fraction(1), setting: str = "") -> Path:
+    """Grey video whose pixels have a shape, or through FFmpeg's setparams."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"x264-params": "tff=1"} if setting else {})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = aspect
+        frames = [av.VideoFrame.from_ndarray(np.full((72, 64), 90, np.uint8), format="yuv420p") for _ in range(3)]
+        for index, frame in enumerate(frames):
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+        for frame in through(iter(frames), "setparams", setting) if setting else frames:
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("degrees", [0, 90])
+def test_the_line_for_a_file_keeps_the_shape_of_pixels(tmp_path: Path, degrees: int) -> None:
+    source, sink = flat(tmp_path / "in.mp4", aspect=Fraction(16, 11)), tmp_path / "out.mp4"
+    run_line(turned(source, degrees=degrees) if degrees else source, sink, chain_text="null")
+    with VideoSource(sink) as made:
+        assert made.facts.sample_aspect_ratio == (Fraction(11, 16) if degrees else Fraction(16, 11))
+
+
+def test_no_line_is_written_for_interlaced_video(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"interlaced.*exdnet enhance"):
+        commands(flat(tmp_path / "in.mp4", setting="field_mode=tff"), tmp_path / "out.mp4")
 
 
 def test_the_line_for_a_file_sets_a_turned_picture_upright(make_clip: MakeClip, tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from facts_sources import INTERLACED, plain, sound, with_extra
 
 from exdnet_plugin import MediaError, enhance_video
 from exdnet_plugin.media.decoder import Decoder
-from exdnet_plugin.media.ffmpeg_filter import through
+from exdnet_plugin.media.ffmpeg_filter import _tone_map, through
 from exdnet_plugin.media.frames import frame_planes
+from exdnet_plugin.media.source import Excerpt, VideoSource
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -107,6 +108,16 @@ def test_hdr_is_tone_mapped_when_asked(tmp_path: Path, exdnet: Run) -> None:
     assert "HDR (smpte2084) is tone-mapped to SDR, BT.709" in said
     assert tags(tmp_path / "out.mkv") == [1, 1, 1, 1]
     assert luma(tmp_path / "out.mkv")[0] < luma(source)[0], "PQ codes shadows higher than gamma does"
+
+
+def test_a_seek_makes_no_table_for_tone_mapping_anew(tmp_path: Path) -> None:
+    """swscale's takes seconds, and the preview seeks at every loop."""
+    source = plain(tags=(9, 9, 16, 1), codec="ffv1", pix_fmt="yuv420p10le")(tmp_path)
+    _tone_map.cache_clear()
+    for start in (Fraction(0), Fraction(1, 25), Fraction(2, 25)):
+        with VideoSource(source, excerpt=Excerpt(start), to_sdr=True) as opened:
+            assert {frame.color_trc for frame in opened.frames()} == {1}
+    assert _tone_map.cache_info().misses == 1
 
 
 def test_sound_does_not_drift_and_a_variable_rate_does_not_break(tmp_path: Path) -> None:
