@@ -6,6 +6,8 @@ and of 8 give the same; time constants are in seconds, so a variable frame rate 
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -17,6 +19,7 @@ CORRELATION_OF_A_CUT = 0.5  # below it, a picture does not continue the one befo
 STRUCTURE_MIN = 0.02  # standard deviation of a thumbnail's logarithm: below, a picture shows nothing to compare
 BLACK_LEVEL = 0.02
 HOLD_MARGIN = 0.25  # codes
+_FORGOTTEN = 100.0  # poles behind which nothing is left of what was; of more, float32 would make infinity times 0
 
 
 class Temporal:
@@ -60,11 +63,12 @@ class Smoother(Temporal):
         if not self.state or self._pole == 0:
             self.state = {"first": value, "second": value}
             return value
-        keep = float(torch.exp(torch.tensor(-step / self._pole, dtype=torch.float64)))
+        poles = min(step / self._pole, _FORGOTTEN)
+        keep = math.exp(-poles)
         first, second = self.state["first"] - value, self.state["second"] - value
         self.state = {
             "first": torch.where(cut, value, value + first * keep),
-            "second": torch.where(cut, value, value + (second + first * (step / self._pole)) * keep),
+            "second": torch.where(cut, value, value + (second + first * poles) * keep),
         }
         return self.state["second"]
 

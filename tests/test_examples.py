@@ -103,6 +103,20 @@ def test_the_opencv_filter_gives_bgr_frames_as_the_image_function_gives_rgb() ->
             bright(frames[0][:, :, 0])
 
 
+def test_the_opencv_filter_starts_anew_behind_a_seek_back() -> None:
+    dark = dark_frames(1, (48, 64))[0]
+    bright = np.clip(dark.astype(int) * 3, 0, 255).astype(np.uint8)
+    with BgrFilter() as opened:
+        first = opened(dark, 0.0)
+        opened(bright, 10.0)
+        assert np.array_equal(opened(dark, 0.0), first)
+        opened(bright)
+        opened.reset()
+        assert np.array_equal(opened(dark), first)
+    with pytest.raises(ValueError, match="rate 0: frames a second are needed"):
+        BgrFilter(rate=0)
+
+
 def test_the_opencv_filter_in_realtime_gives_bgr_as_the_rgb_filter_does() -> None:
     frames = dark_frames(3, (37, 53))
     results = enhanced(FakeCapture([np.ascontiguousarray(f[:, :, ::-1]) for f in frames]), quality="realtime")

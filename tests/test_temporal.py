@@ -46,6 +46,13 @@ def test_smoothing_has_the_mean_delay_that_it_is_given() -> None:
     assert abs(5.99 - float(ramp[-1]) - 0.5) < 0.02
 
 
+@pytest.mark.parametrize(("seconds", "step"), [(0.5, 1e300), (1e-310, 0.04), (0.5, 200.0)])
+def test_behind_a_long_time_nothing_is_left_of_what_was(seconds: float, step: float) -> None:
+    smoother = Smoother(seconds)
+    smoother.update(torch.zeros(1, 1), torch.zeros(1), NO_CUT)
+    assert smoother.update(torch.ones(1, 1), torch.tensor([step], dtype=torch.float64), NO_CUT).item() == 1
+
+
 def test_no_smoothing_follows_at_once() -> None:
     smoother = Smoother(0)
     values = torch.rand(5, 3)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Crops of one picture in a batch; one with --plain.",
 )
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--checkpoint-every", type=click.IntRange(1), default=200, show_default=True, help="Steps that a kill may lose."
 )

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from safetensors.numpy import save_file
 
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.frame_filter import State
+from exdnet_plugin.lock import lock
 from exdnet_plugin.media.packet_log import PacketLog
 from exdnet_plugin.whole_file import whole_file
 
@@ -71,14 +72,15 @@ class Work:
         self.progress, self.state = Progress(), dict[str, NDArray[Any]]()
         try:
             self.folder.mkdir(exist_ok=True)
-            self._lock = (self.folder / "lock").open("w")
+            self._lock = lock(self.folder / "lock")
             with ExitStack() as undo:
                 undo.callback(self._lock.close)
-                _hold(self._lock, sink)
                 self._begin(resume, overwrite)
                 self.log = PacketLog(self.folder / _LOG, self.progress.length)
                 self._tell(self.state)
                 undo.pop_all()
+        except BlockingIOError:
+            raise MediaError(f"{sink} is being written by another process; wait for it, or stop it") from None
         except OSError as error:
             raise MediaError(
                 f"{sink} cannot be written: {error.strerror or error}. Choose a folder that you may write to"
@@ -170,18 +172,6 @@ class Work:
         """The job is done, or given up."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _hold(lock: TextIO, sink: Path) -> None:
-    """Keep other processes out; a killed one holds nothing. Where the system has no such locks, nothing is held."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise MediaError(f"{sink} is being written by another process; wait for it, or stop it") from None
 
 
 def read_frame(path: Path) -> tuple[list[NDArray[Any]], dict[str, NDArray[Any]]]:

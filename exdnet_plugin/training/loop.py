@@ -18,6 +18,7 @@ from exdnet_plugin.exdnet.checkpoint import weights_bytes
 from exdnet_plugin.exdnet.fade import Blend
 from exdnet_plugin.exdnet.inference import calibration_matrix
 from exdnet_plugin.exdnet.network import ExdNet, apply_matrix
+from exdnet_plugin.lock import lock
 from exdnet_plugin.training.batches import Batch
 from exdnet_plugin.training.forward import local_part, whole_matrices
 from exdnet_plugin.training.losses import Compared
@@ -110,7 +111,16 @@ class Trainer:
 
         Raises:
             TrainingStoppedError: loss or gradient is not finite; what is saved is of the last good step saved.
+            ValueError: another process trains in the folder.
         """
+        try:
+            alone = lock(self.folder / "lock")
+        except BlockingIOError:
+            raise ValueError(f"--run {self.folder}: another process trains there; give another, or stop it") from None
+        with alone:
+            self._run(batches, validate, report, remembered)
+
+    def _run(self, batches: Batches, validate: Validate, report: Report, remembered: Remembered | None) -> None:
         recipe = self.recipe
         first, started = self.step, time.monotonic()
         for batch in batches(first, recipe.steps):

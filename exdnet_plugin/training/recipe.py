@@ -20,7 +20,7 @@ CONSTANTS = {"lol": LOL_CONSTANTS, "rellisur": RELLISUR_CONSTANTS}
 
 def _differing(name: str, was: Any, now: Any) -> str:
     """A value that differs or, of several by name, as losses are, those that do."""
-    if not isinstance(was, Mapping):
+    if not (isinstance(was, Mapping) and isinstance(now, Mapping)):
         return f"{name} {was} instead of {now}"
     return ", ".join(
         f"{name} {key} {was.get(key)} instead of {value}" for key, value in now.items() if was.get(key) != value

@@ -52,6 +52,7 @@ class ExdNetNode:
             raise ValueError(f"exdnet: IMAGE of shape {tuple(image.shape)}; (N, H, W, 3) is needed")
         stream = StreamInfo(image.shape[2], image.shape[1], "rgb48le")
         chain, plugins = f"exdnet=strength={strength}:smoothing={smoothing}", Plugins(discover=False)
+        image = image.detach()
         result = image.cpu().clone()
         with open_filter(stream, chain=chain, device=device, quality=quality, plugins=plugins) as bright:
             for number, frame in enumerate(image):  # one by one: a batch of 4K would not fit

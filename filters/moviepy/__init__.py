@@ -49,12 +49,12 @@ class _Frames:
         if frame.ndim != 3:  # a mask
             return frame
         if self._result is not None and time == self._time:
-            return self._result
+            return self._result.copy()  # who asks may draw into it
         opened = self._of_size(frame.shape[1], frame.shape[0])
         if not 0 <= time - self._time <= GOES_ON:
             opened.reset()
         self._time, self._result = time, opened([np.array(frame[:, :, :3], np.uint8)], time)[0]
-        return self._result
+        return self._result.copy()
 
     def _of_size(self, width: int, height: int) -> FrameFilter:
         opened, how = self._filter, self._effect

@@ -33,15 +33,20 @@ class BgrFilter:
         chain, device, quality: as for :func:`exdnet_plugin.open_filter`.
         rate: frames a second, for frames that come without a time.
 
-    Frames of another size than those before start a new stream.
+    Frames of another size than those before start a new stream; one whose time is before the last one's starts anew.
+
+    Raises:
+        ValueError: the rate is not above 0.
     """
 
     def __init__(
         self, *, chain: str = "exdnet", device: str = "auto", quality: Quality = "exact", rate: float = 25
     ) -> None:
+        if not rate > 0:
+            raise ValueError(f"exdnet: rate {rate}: frames a second are needed, above 0")
         self._chain, self._device, self._quality, self._rate = chain, device, quality, rate
         self._filter: FrameFilter | None = None
-        self._frames = 0
+        self._frames, self._time = 0, -inf
 
     def __call__(self, frame: BgrFrame, time: float | None = None) -> BgrFrame:
         """One frame, (H, W, 3) uint8 BGR, and its time in seconds; a new array of the same shape comes back.
@@ -54,11 +59,18 @@ class BgrFilter:
             raise ValueError(  # cv2.imread gives None for what it cannot read
                 f"exdnet: frame is {found:.80}; (H, W, 3) uint8 BGR is needed, as cv2 reads it; check that it was read"
             )
-        result: BgrFrame = self._of_size(frame.shape[1], frame.shape[0])(
-            [frame], self._frames / self._rate if time is None else time
-        )[0]
-        self._frames += 1
+        opened = self._of_size(frame.shape[1], frame.shape[0])
+        now = self._frames / self._rate if time is None else time
+        if now < self._time:
+            opened.reset()
+        result: BgrFrame = opened([frame], now)[0]
+        self._frames, self._time = self._frames + 1, now
         return result
+
+    def reset(self) -> None:
+        """The next frame does not continue the one before, as behind a seek."""
+        if self._filter:
+            self._filter.reset()
 
     def _of_size(self, width: int, height: int) -> FrameFilter:
         opened = self._filter

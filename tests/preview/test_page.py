@@ -186,6 +186,16 @@ def test_sliders_rewrite_their_options_in_the_chain(browser: Any, served: Served
         assert "exdnet=engine=torch:strength=0.8:smoothing=1.2,exdnet=strength=0.1" in view.page.input_value("#chain")
         view.page.locator("#strength").fill("1")
         assert "exdnet=engine=torch:smoothing=1.2," in view.page.input_value("#chain")
+        for spaced, found, moved in (
+            ("exdnet=strength = 0.3", "0.3", "exdnet=strength=0.8"),
+            ("exdnet=strength='0.4'", "0.4", "exdnet=strength=0.8"),
+            ("exdnet=", "1", "exdnet=strength=0.8"),
+        ):
+            view.page.fill("#chain", spaced)
+            view.page.press("#chain", "Enter")
+            playwright.expect(view.page.locator("#strength")).to_have_value(found)
+            view.page.locator("#strength").fill("0.8")
+            assert view.page.input_value("#chain") == moved
         view.page.fill("#chain", "null")
         view.page.press("#chain", "Enter")
         view.page.wait_for_selector("#strength:disabled")

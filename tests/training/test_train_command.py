@@ -21,6 +21,7 @@ import torch
 from exdnet_plugin import whole_file
 from exdnet_plugin.exdnet.checkpoint import load_weights
 from exdnet_plugin.exdnet.exposures import RELLISUR_CONSTANTS
+from exdnet_plugin.lock import lock
 from exdnet_plugin.training import loop
 
 Run = Callable[..., tuple[int, str, str]]
@@ -116,10 +117,18 @@ def test_a_run_does_not_go_on_as_another_one(exdnet: Run, pairs: Path, tmp_path:
     code, out, _ = exdnet(*options, "--batch", 2, "--from", "default", "--checkpoint-every", 2)
     assert code == 0
     assert "--from default is where it started" in out
+    refused(exdnet(*options, "--batch", 2, "--plain"), "instead of None", "another --run")
     plain = [*options[:3], tmp_path / "plain", *options[4:], "--plain", "--batch", 2]
     assert exdnet(*plain)[0] == 0
     refused(exdnet(*plain, "--checkpoint-every", 2), "checkpoint_every 200 instead of 2")
     refused(exdnet(*plain, "--losses", "paper"), "losses l1 1.0 instead of 0, losses smooth_l1 0.0 instead of 1")
+
+
+def test_two_processes_do_not_train_in_one_folder(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
+    options = ["train", pairs, "--run", tmp_path, *SMALL, "--steps", 2]
+    with lock(tmp_path / "lock"):
+        refused(exdnet(*options), "another process trains there")
+    assert exdnet(*options)[0] == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked where there is fork")
