@@ -173,19 +173,20 @@ function parts(text, separator) {
 // The chain's links, where its first exdnet stands, and that one's options.
 function links() {
   const all = parts($("chain").value, ","), at = all.findIndex((link) => /^\s*exdnet\s*(=|$)/.test(link));
-  const options = at < 0 || !all[at].includes("=") ? [] : parts(all[at].slice(all[at].indexOf("=") + 1), ":");
+  const options = at < 0 || !all[at].includes("=") ? [] : parts(all[at].slice(all[at].indexOf("=") + 1), ":").filter((option) => option.trim());
   return { all, at, options };
 }
 
 const sliders = { strength: (value) => `${Math.round(value * 100)} %`, smoothing: (value) => `${Number(value)} s` };
-const isOption = (name) => (option) => option.trim().startsWith(`${name}=`);
+const isOption = (name) => (option) => option.split("=")[0].trim() === name;
+const valueOf = (option) => Number(option.split("=")[1].trim().replace(/^'(.*)'$/, "$1"));
 
 function readChain() {
   const { at, options } = links();
   for (const [name, shown] of Object.entries(sliders)) {
     const slider = $(name), written = options.find(isOption(name));
     slider.disabled = at < 0;
-    slider.value = written ? Number(written.split("=")[1]) : slider.defaultValue;
+    slider.value = written ? valueOf(written) : slider.defaultValue;
     $(`${name}-now`).textContent = at < 0 ? "–" : shown(slider.value);
     slider.ariaValueText = $(`${name}-now`).textContent;
   }
