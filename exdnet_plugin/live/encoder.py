@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, cast
 
 import av
-from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.error import FFmpegError
@@ -28,11 +27,12 @@ from exdnet_plugin.media.encoding import NVENC, Encoding, EncodingOptions, check
 from exdnet_plugin.media.facts import ColorTags, VideoFacts
 from exdnet_plugin.media.ffmpeg_filter import linked
 from exdnet_plugin.media.priority import usual_priority
+from exdnet_plugin.media.sound import Resampled
 
 log = logging.getLogger("exdnet.live")
 TIME_BASE = Fraction(1, 90000)
-SOUND_RATE, SOUND_LAYOUT, SOUND_FRAME, SOUND_BITS = 48000, "stereo", 1024, 128_000
-SLACK = 0.1  # seconds by which sound may stray from its frames' count: more is a gap
+SOUND_RATE, SOUND_LAYOUT, SOUND_BITS = 48000, "stereo", 128_000
+SLACK = 0.1  # seconds by which sound may stray from its samples' count: more is a gap
 KEYFRAME_SECONDS = 2
 # Without forced-idr, a keyframe that is asked for would be no IDR, where nobody can join.
 _NVENC_LIVE = {"preset": "p4", "tune": "ull", "delay": "0", "forced-idr": "1"}
@@ -105,14 +105,13 @@ class Encoder:
         self._converted = encoding.converted
         self.video = self._add_video(encoding)
         self.sound = self._add_sound() if sound and not self._raw else None
-        self._resampler: tuple[tuple[object, ...], AudioResampler] | None = None
-        self._heard = 0
         try:
             with usual_priority():
                 self._hub.start_encoding()
         except FFmpegError as error:
             raise refused(self.video.codec_context, error) from None
         check_opened(self.video.codec_context)
+        self._resampled = Resampled(self.sound.codec_context, SLACK) if self.sound else None
 
     @property
     def streams(self) -> list[Stream]:
@@ -166,26 +165,12 @@ class Encoder:
 
     def hear(self, frame: av.AudioFrame, time: float) -> None:
         """Encode a piece of sound that is heard at a time, in seconds of the session. From the reader's thread."""
-        if self.sound is None:
+        if self.sound is None or self._resampled is None:
             return
-        for piece in self._resampled(frame, time):
+        for piece in self._resampled.of(frame, Fraction(time)):
             for packet in self.sound.codec_context.encode(piece):
                 packet.stream = self.sound
                 self._take(packet)
-
-    def _resampled(self, frame: av.AudioFrame, time: float) -> Iterator[av.AudioFrame]:
-        key = frame.format.name, frame.layout.name, frame.sample_rate
-        if self._resampler is None or self._resampler[0] != key:
-            self._resampler = key, AudioResampler("fltp", SOUND_LAYOUT, SOUND_RATE, SOUND_FRAME)
-        frame.pts, frame.time_base = round(time * frame.sample_rate), Fraction(1, frame.sample_rate)
-        for piece in self._resampler[1].resample(frame):
-            told = round((piece.pts or 0) * (piece.time_base or Fraction(1, SOUND_RATE)) * SOUND_RATE)
-            if told < self._heard - SLACK * SOUND_RATE:
-                continue  # sound of a clock that ran backwards
-            self._heard = told if told > self._heard + SLACK * SOUND_RATE else self._heard
-            piece.pts, piece.time_base = self._heard, Fraction(1, SOUND_RATE)
-            self._heard += piece.samples
-            yield piece
 
     def finish(self) -> None:
         """Give out what the encoders still hold."""

@@ -24,6 +24,7 @@ from av.subtitles.subtitle import AssSubtitle, SubtitleSet
 
 from exdnet_plugin.media.copying import stream_metadata
 from exdnet_plugin.media.cues import Cue, Cues
+from exdnet_plugin.media.sound import Resampled
 
 _SOUND = {"mp4": "aac", "mov": "aac", "ipod": "aac", "mpegts": "aac", "matroska": "aac", "webm": "libopus"}
 _SOUND |= {"avi": "libmp3lame"}
@@ -31,6 +32,7 @@ _TEXT = {"mp4": "mov_text", "mov": "mov_text", "ipod": "mov_text", "matroska": "
 _TEXTS = frozenset({"subrip", "mov_text", "webvtt", "ass", "text"})  # subtitles that are text, not pictures
 _BIT_RATE = 96_000  # of a channel, at which the encoders above are held to be transparent
 _USUAL_RATE = 48_000
+_SLACK = 0.015  # seconds: less than a packet lasts, so that what is behind a damaged one is heard when it was
 _MILLISECOND = Fraction(1, 1000)
 _BEFORE_TEXT = 8  # commas of an ASS event in front of its text
 
@@ -127,23 +129,30 @@ class _Sound:
         assert isinstance(decoder, AudioCodecContext)
         assert isinstance(encoder, AudioCodecContext)
         self._made, self._decoder, self._encoder = made, decoder, encoder
-        self._decoded: list[AudioFrame | None] = []  # None: no more comes
+        self._resampled = Resampled(encoder, _SLACK)
+        self._pieces: list[AudioFrame | None] = []  # None: no more comes
 
     def take(self, packet: Packet[Any]) -> None:
         """Decode a packet. FFmpegError where it is damaged."""
-        self._decoded += self._decoder.decode(packet)
+        self._resample(self._decoder.decode(packet))
 
     def end(self) -> None:
-        """No more comes: decode what is held back."""
-        self._decoded += [*self._decoder.decode(None), None]
+        """No more comes."""
+        self._resample(self._decoder.decode(None))
+        self._pieces += [*self._resampled.rest(), None]
+
+    def _resample(self, frames: list[AudioFrame]) -> None:
+        for frame in frames:
+            told = None if frame.pts is None or frame.time_base is None else frame.pts * frame.time_base
+            self._pieces += self._resampled.of(frame, told)
 
     def ready(self) -> Iterator[Packet[Any]]:
-        """What is encoded of that so far."""
-        for frame in self._decoded:
-            for packet in self._encoder.encode(frame):
+        """What is encoded so far."""
+        for piece in self._pieces:
+            for packet in self._encoder.encode(piece):
                 packet.stream = self._made
                 yield packet
-        self._decoded.clear()
+        self._pieces.clear()
 
 
 class _Text:

@@ -111,6 +111,21 @@ def test_a_part_of_sound_is_converted(tmp_path: Path) -> None:
     assert knock(tmp_path / "out.webm") == pytest.approx(KNOCK - 1, abs=0.003)
 
 
+@pytest.mark.parametrize("kinds", [("stereo", "5.1"), ("mono", "stereo"), ("stereo", "mono")])
+def test_sound_may_change_its_channels_on_the_way(tmp_path: Path, kinds: tuple[str, str]) -> None:
+    """As broadcasts do between programmes."""
+    parts = [knocking(tmp_path / f"{kind}.ts", "aac", rate=48000, layout=kind) for kind in kinds]
+    source = tmp_path / "in.ts"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    report = enhance_video(source, tmp_path / "out.webm", chain="null")
+    assert any("from aac to opus" in note for note in report.notes)
+    with av.open(str(tmp_path / "out.webm")) as container:
+        times = [(float(f.time), np.abs(f.to_ndarray()).max()) for f in container.decode(audio=0)]
+    loud = [time for time, level in times if level > 0.15]
+    assert loud[0] - times[0][0] == pytest.approx(KNOCK, abs=0.1)
+    assert loud[-1] - times[0][0] == pytest.approx(3 + KNOCK + 0.1, abs=0.1)
+
+
 def test_damaged_sound_is_named_and_the_rest_is_heard(tmp_path: Path) -> None:
     whole, source = knocking(tmp_path / "whole.mp4", "aac", rate=48000), tmp_path / "in.mkv"
     with av.open(str(whole)) as read, av.open(str(source), "w") as container:

@@ -1,0 +1,57 @@
+"""Sound of any kind as an encoder takes it: in its format, pieces of its length, with times that run on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+
+
+class Resampled:
+    """Frames of sound in pieces for an open encoder. Sound may change its rate, format and channels on the way.
+
+    Args:
+        encoder: what takes the pieces.
+        slack: containers round times, so samples are counted; where these stray from what is told by more seconds,
+            there is a gap, or sound that was heard already and is left out.
+    """
+
+    def __init__(self, encoder: AudioCodecContext, slack: float) -> None:
+        self._encoder, self._slack, self._base = encoder, slack, Fraction(1, encoder.sample_rate)
+        self._resampler: tuple[tuple[object, ...], AudioResampler] | None = None
+        self._heard: int | None = None  # samples so far, from time 0
+
+    def of(self, frame: AudioFrame, time: Fraction | None) -> Iterator[AudioFrame]:
+        """The pieces that are whole with a frame that is heard at a time, in seconds; None: behind the one before."""
+        kind = frame.format.name, frame.layout.name, frame.sample_rate
+        if self._resampler is None or self._resampler[0] != kind:
+            yield from self.rest()
+            encoder = self._encoder
+            self._resampler = (
+                kind,
+                AudioResampler(encoder.format, encoder.layout, encoder.sample_rate, encoder.frame_size),
+            )
+        frame.time_base = Fraction(1, frame.sample_rate)
+        frame.pts = round(((self._heard or 0) * self._base if time is None else time) * frame.sample_rate)
+        yield from self._timed(self._resampler[1].resample(frame))
+
+    def rest(self) -> Iterator[AudioFrame]:
+        """What is held back of a piece."""
+        if self._resampler:
+            yield from self._timed(self._resampler[1].resample(None))
+        self._resampler = None
+
+    def _timed(self, pieces: list[AudioFrame]) -> Iterator[AudioFrame]:
+        slack = self._slack / self._base
+        for piece in pieces:
+            told = round((piece.pts or 0) * (piece.time_base or self._base) / self._base)
+            if self._heard is None or told > self._heard + slack:
+                self._heard = told
+            elif told < self._heard - slack:
+                continue
+            piece.pts, piece.time_base = self._heard, self._base
+            self._heard += piece.samples
+            yield piece
