@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from exdnet_plugin.errors import PluginError
+
 if TYPE_CHECKING:
     from exdnet_plugin.plugins import Factory, Plugins
     from exdnet_plugin.processor import FrameProcessor
@@ -146,11 +148,18 @@ def _known(key: str, parameters: dict[str, inspect.Parameter]) -> str:
 
 
 def option_parameters(factory: Factory) -> dict[str, inspect.Parameter]:
-    """The options of a processor: its factory's named parameters, annotations resolved where they can be."""
+    """The options of a processor: its factory's named parameters, annotations resolved where they can be.
+
+    Raises:
+        PluginError: the factory does not tell its parameters, as classes of some extension modules do not.
+    """
     try:
         signature = inspect.signature(factory, eval_str=True)
-    except (NameError, TypeError):  # an annotation only type checkers can see: values stay text
-        signature = inspect.signature(factory)
+    except Exception:  # noqa: BLE001 - annotations are a stranger's text, at times for type checkers alone: values stay text
+        try:
+            signature = inspect.signature(factory)
+        except ValueError as error:
+            raise PluginError(f"{factory!r} does not tell its options ({error}); offer a function of them") from error
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return {name: p for name, p in signature.parameters.items() if p.kind in kinds}
 
