@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from exdnet_plugin.chain import make_chain
 from exdnet_plugin.choices import check_choice
+from exdnet_plugin.contract import class_name, run_one
 from exdnet_plugin.devices import resolve_device
-from exdnet_plugin.frame_filter import FrameFilter, Quality, run_one
+from exdnet_plugin.frame_filter import FrameFilter, Quality
 from exdnet_plugin.plugins import Plugins, default_plugins
 from exdnet_plugin.processor import FrameProcessor
 from exdnet_plugin.report import Report
@@ -127,8 +128,8 @@ def _run_once(processors: Sequence[FrameProcessor], stream: StreamInfo, frames: 
         if not getattr(processor, "changes_pixels", True):
             continue
         processor.open(stream)
-        processor.reset()  # the caller's processors may have seen another picture
         try:
+            processor.reset()  # the caller's processors may have seen another picture
             frames = run_one(processor, frames, times)
         finally:
             processor.close()
@@ -204,7 +205,7 @@ def enhance_video(
         source=Path(source),
         sink=Path(sink),
         processors=processors,
-        chain=chain if isinstance(chain, str) else ",".join(type(one).__name__ for one in processors),
+        chain=chain if isinstance(chain, str) else ",".join(map(class_name, processors)),
         quality=quality,
         device=resolve_device(device),
         encoding=EncodingOptions(codec, crf, bitrate, preset, pixel_format, rate, options or {}),

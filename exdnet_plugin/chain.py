@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from exdnet_plugin.contract import Origin, guarded
 from exdnet_plugin.errors import PluginError
 
 if TYPE_CHECKING:
@@ -117,13 +118,26 @@ def with_option(chain: str, name: str, option: str, value: str) -> str:
 
 
 def make_chain(chain: str | Sequence[FrameProcessor], plugins: Plugins) -> list[FrameProcessor]:
-    """The processors of a chain, not opened yet. Processors that the caller made pass as they are."""
+    """The processors of a chain, not opened yet. Processors that the caller made pass as they are.
+
+    Raises:
+        ValueError: a name or option that there is not, or a processor refuses.
+        PluginError: a processor cannot be imported, or making it raised something else; so do its calls from then on.
+    """
     if not isinstance(chain, str):
         return list(chain)
-    return [_make(link, plugins.factory(link.name)) for link in parse_chain(chain)]
+    return [_make(link, plugins.factory(link.name), plugins.owner(link.name)) for link in parse_chain(chain)]
 
 
-def _make(link: Link, factory: Factory) -> FrameProcessor:
+def _make(link: Link, factory: Factory, plugin: str) -> FrameProcessor:
+    values, origin = _options(link, factory), Origin(link.name, plugin)
+    with origin.blamed("the factory", ValueError):
+        processor = factory(**values)
+    return guarded(processor, origin)
+
+
+def _options(link: Link, factory: Factory) -> dict[str, Any]:
+    """What a factory is called with for a link as written."""
     parameters = option_parameters(factory)
     takes_any = _takes_any(factory)
     values: dict[str, Any] = {}
@@ -137,7 +151,7 @@ def _make(link: Link, factory: Factory) -> FrameProcessor:
     missing = [name for name, p in parameters.items() if p.default is p.empty and name not in values]
     if missing:
         raise ValueError(f"{link.name} needs option {', '.join(map(repr, missing))}; write {link.name}={missing[0]}=…")
-    return factory(**values)
+    return values
 
 
 def _known(key: str, parameters: dict[str, inspect.Parameter]) -> str:

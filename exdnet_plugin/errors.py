@@ -19,7 +19,7 @@ class CheckpointError(ExdnetError):
 
 
 class PluginError(ExdnetError):
-    """A plugin's processor cannot be imported, raised or broke the contract; if strict, a plugin does not load."""
+    """A plugin's processor cannot be imported, raised or broke the contract; a plugin does not load, if strict."""
 
 
 def in_a_line(error: BaseException) -> str:

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from exdnet_plugin.choices import check_choice
 from exdnet_plugin.color import ColorConverter, assumed
+from exdnet_plugin.contract import class_name, remembered_by, run_one
 from exdnet_plugin.devices import devices_of
-from exdnet_plugin.errors import PluginError
 from exdnet_plugin.exdnet.memory import told_what_helps
 from exdnet_plugin.hdr import from_working, is_hdr, to_working
 from exdnet_plugin.lanes import Lanes, make_lanes
@@ -162,20 +162,24 @@ class FrameFilter:
             try:
                 processor.restore(own)
             except (KeyError, ValueError) as error:
-                raise ValueError(f"{type(processor).__name__} cannot go on from what was kept: {error}") from error
+                raise ValueError(f"{class_name(processor)} cannot go on from what was kept: {error}") from error
 
     def remembered(self) -> State:
-        """What processors remember behind the frames so far, for :meth:`restore`, here or in another filter."""
+        """What processors remember behind the frames so far, for :meth:`restore`, here or in another filter.
+
+        Raises:
+            PluginError: a processor's state is no dict of tensors.
+        """
         state: dict[str, NDArray[Any]] = {}
         for index, processor in enumerate(self._processors):
             if isinstance(processor, Resumable):
-                state |= {f"{index}.{name}": value.cpu().numpy().copy() for name, value in processor.state().items()}
+                state |= {f"{index}.{name}": value for name, value in remembered_by(processor).items()}
         return state
 
     @property
     def forgetful(self) -> list[str]:
         """Processors that cannot tell what they remember, by class: a job that is resumed starts them anew."""
-        return [type(processor).__name__ for processor in self._processors if not isinstance(processor, Resumable)]
+        return [class_name(processor) for processor in self._processors if not isinstance(processor, Resumable)]
 
     def _checked(
         self, frames: Iterable[tuple[Sequence[Plane], float]], as_arrays: deque[bool]
@@ -231,7 +235,7 @@ class FrameFilter:
             rgb, excess = to_working(rgb, transfer)
         for processor in self._processors:
             rgb = run_one(processor, rgb, times)
-        rgb = rgb.float() if excess is None else from_working(rgb.float(), excess, transfer)
+        rgb = rgb if excess is None else from_working(rgb, excess, transfer)
         return rgb.add_(beyond)
 
     def reset(self) -> None:
@@ -240,15 +244,20 @@ class FrameFilter:
             processor.reset()
 
     def close(self, report: Report | None = None) -> None:
-        """Close the processors and tell the plugins, with the caller's report or the filter's own counts. Once only."""
+        """Close the processors and tell the plugins, with the caller's report or the filter's own counts. Once only.
+
+        What a processor's `close` raises comes when all are closed and the plugins are told.
+        """
         if self._closed:
             return
         self._closed = True
         report = report or Report(frames=self._frames)
-        report.cuts, report.lit = self.cuts, self._most("lit")
-        self._close_processors()
-        if self._plugins:
-            self._plugins.stream_closed(self.stream, report)
+        try:
+            report.cuts, report.lit = self.cuts, self._most("lit")
+            self._close_processors()
+        finally:
+            if self._plugins:
+                self._plugins.stream_closed(self.stream, report)
 
     def _close_processors(self) -> None:
         """Close all, the last one first, also where one of them raises."""
@@ -262,21 +271,6 @@ class FrameFilter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def run_one(processor: FrameProcessor, rgb: Tensor, times: Tensor) -> Tensor:
-    """A processor's result, clipped to [0, 1]; what is no number is 0, or it would never leave a mean over time.
-
-    Raises:
-        PluginError: it is no tensor of the same shape.
-    """
-    result = processor.process(rgb, times)
-    if not isinstance(result, Tensor) or result.shape != rgb.shape:
-        got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
-        raise PluginError(
-            f"{type(processor).__name__}.process gave {got} for {tuple(rgb.shape)}; it must keep the shape"
-        )
-    return result.nan_to_num(0.0).clamp_(0, 1)
 
 
 def _tensor(plane: NDArray[Any]) -> Tensor:
