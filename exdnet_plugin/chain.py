@@ -53,8 +53,11 @@ def _parse_link(part: str, text: str) -> Link:
         raise ValueError(f"chain {text!r}: {name!r} is no processor's name; options stand behind =, as {wanted}=…")
     options: dict[str, str] = {}
     for pair in _split(rest[0], ":") if rest else []:
-        key, *value = _split(pair, "=", limit=1)
+        key, *value = _split(pair, "=", limit=1) or [""]
         key = _unescape(key).strip()
+        if not key:
+            where = f"before {pair!r}" if pair.strip() else "beside a colon"
+            raise ValueError(f"chain {text!r}: an option of {name} is missing {where}; write option=value")
         if not value:
             raise ValueError(
                 f"chain {text!r}: option {pair!r} of {name} has no value; write option=value, and put values with "
@@ -113,7 +116,8 @@ def with_option(chain: str, name: str, option: str, value: str) -> str:
     parts = _split(chain, ",")
     for position, link in enumerate(links):
         if link.name == name and option not in link.options:
-            parts[position] += (":" if link.options else "=") + f"{option}={value}"
+            begun = "" if len(_split(parts[position], "=", limit=1)) > 1 else "="
+            parts[position] += (":" if link.options else begun) + f"{option}={value}"
     return ",".join(parts)
 
 
@@ -144,7 +148,7 @@ def _options(link: Link, factory: Factory) -> dict[str, Any]:
     for key, text in link.options.items():
         if key in parameters:
             values[key] = _convert(text, parameters[key], f"option {key!r} of {link.name}")
-        elif takes_any:
+        elif takes_any and key != "self":  # Python has given that one
             values[key] = text
         else:
             raise ValueError(f"{link.name} has no option {key!r}; {_known(key, parameters)}")
