@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from exdnet_plugin.contract import Origin, guarded
 from exdnet_plugin.errors import PluginError
+from exdnet_plugin.processor import FrameProcessor
 
 if TYPE_CHECKING:
     from exdnet_plugin.plugins import Factory, Plugins
-    from exdnet_plugin.processor import FrameProcessor
 
 _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
@@ -121,15 +121,15 @@ def with_option(chain: str, name: str, option: str, value: str) -> str:
     return ",".join(parts)
 
 
-def make_chain(chain: str | Sequence[FrameProcessor], plugins: Plugins) -> list[FrameProcessor]:
-    """The processors of a chain, not opened yet. Processors that the caller made pass as they are.
+def make_chain(chain: str | FrameProcessor | Sequence[FrameProcessor], plugins: Plugins) -> list[FrameProcessor]:
+    """The processors of a chain, not opened yet. What the caller made, one or several, passes as it is.
 
     Raises:
         ValueError: a name or option that there is not, or a processor refuses.
         PluginError: a processor cannot be imported, or making it raised something else; so do its calls from then on.
     """
     if not isinstance(chain, str):
-        return list(chain)
+        return [chain] if isinstance(chain, FrameProcessor) else list(chain)
     return [_make(link, plugins.factory(link.name), plugins.owner(link.name)) for link in parse_chain(chain)]
 
 

@@ -190,22 +190,23 @@ class FrameFilter:
                 raise ValueError(f"planes are one {kind}; give a list of them")  # noqa: TRY004 - as all arguments
             if not isfinite(time):
                 raise ValueError(f"time {time}: a frame's presentation time in seconds is needed")
+            self._check(planes)
             as_arrays.append(not isinstance(planes[0], Tensor))
-            tensors = [plane if isinstance(plane, Tensor) else _tensor(plane) for plane in planes]
-            self._check(tensors)
-            yield tensors, time
+            yield [plane if isinstance(plane, Tensor) else _tensor(plane) for plane in planes], time
 
-    def _check(self, planes: list[Tensor]) -> None:
+    def _check(self, planes: Sequence[Plane]) -> None:
         layout, stream = self._converter.layout, self.stream
         expected = [layout.plane_shape(index, stream.width, stream.height) for index in range(len(layout.planes))]
-        found = [tuple(plane.shape) for plane in planes]
+        found = [tuple(one.shape) if isinstance(one, Tensor | np.ndarray) else type(one).__name__ for one in planes]
         if found != expected:
             raise ValueError(
-                f"planes {found} do not fit {stream.width}x{stream.height} {layout.name}, which has {expected}"
+                f"planes {found} do not fit {stream.width}x{stream.height} {layout.name}, which has {len(expected)}: "
+                f"{expected}, numpy arrays or tensors"
             )
-        kind = torch.uint8 if layout.bytes_per_value == 1 else torch.uint16
-        if any(plane.dtype != kind for plane in planes):
-            raise ValueError(f"planes of {layout.name} must be {kind}, not {[str(plane.dtype) for plane in planes]}")
+        kind = "uint8" if layout.bytes_per_value == 1 else "uint16"
+        kinds = [str(plane.dtype) for plane in planes]
+        if not set(kinds) <= {kind, f"torch.{kind}"}:
+            raise ValueError(f"planes of {layout.name} must be torch.{kind}, or numpy's {kind}, not {kinds}")
 
     @torch.inference_mode()
     def _process(self, batch: list[list[Tensor]], times: list[float]) -> list[list[Tensor]]:
