@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from exdnet_plugin.chain import make_chain
 from exdnet_plugin.choices import check_choice
+from exdnet_plugin.contract import class_name, run_one
 from exdnet_plugin.devices import resolve_device
-from exdnet_plugin.frame_filter import FrameFilter, Quality, run_one
+from exdnet_plugin.frame_filter import FrameFilter, Quality
 from exdnet_plugin.plugins import Plugins, default_plugins
 from exdnet_plugin.processor import FrameProcessor
 from exdnet_plugin.report import Report
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from exdnet_plugin.pipeline.job import Hdr, Progress
     from exdnet_plugin.pipeline.run import OnStop
 
-Chain = str | Sequence[FrameProcessor]
+Chain = str | FrameProcessor | Sequence[FrameProcessor]
 Image = TypeVar("Image", bound=NDArray[Any])
 _PEAKS = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 
@@ -42,7 +43,7 @@ def open_filter(
 
     Args:
         stream: size, pixel format, rate and colour of the frames; its device is replaced by `device`.
-        chain: the chain's text, or processors that the caller made.
+        chain: the chain's text, or a processor or several that the caller made.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         quality: `exact`, every frame at full size, or `realtime`: the chain runs on small frames, and what it
             does there is done to the planes. For chains that change colours, not places.
@@ -84,7 +85,7 @@ def enhance_image(
     """Enhance one image.
 
     Args:
-        image: (H, W, 3) RGB, gamma-coded: uint8, uint16, or float in [0, 1].
+        image: (H, W, 3) RGB, gamma-coded: uint8, uint16, or float in [0, 1], in either byte order.
         chain, device, quality, plugins: as for :func:`open_filter`; `realtime` takes integers.
 
     Returns:
@@ -98,19 +99,20 @@ def enhance_image(
         raise ValueError(f"image is a {kind}; a numpy array is needed, (H, W, 3) RGB")  # noqa: TRY004 - as all arguments
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(f"image of shape {image.shape}: (H, W, 3) RGB with at least one pixel is needed")
-    if image.dtype not in _PEAKS and image.dtype.kind != "f":
+    native = image.dtype.newbyteorder("=")
+    if native not in _PEAKS and image.dtype.kind != "f":
         raise ValueError(f"image of type {image.dtype}: uint8, uint16 or float in [0, 1] is needed")
-    peak = _PEAKS.get(image.dtype, 1.0)
+    peak = _PEAKS.get(native, 1.0)
     if peak == 1 and not (image.min() >= 0 and image.max() <= 1):
         raise ValueError(
-            f"image of floats from {image.min():g} to {image.max():g}: [0, 1] is needed; divide by its peak"
+            f"image of floats from {image.min()!s} to {image.max()!s}: [0, 1] is needed; divide by its peak, or clip it"
         )
     if quality != "exact":
         if peak == 1:
             raise ValueError(f"image of type {image.dtype}: quality {quality} takes uint8 or uint16")
         whole = StreamInfo(image.shape[1], image.shape[0], "rgb24" if peak == 255 else "rgb48le")
         with open_filter(whole, chain=chain, device=device, quality=quality, plugins=plugins) as opened:
-            return cast(Image, opened([np.ascontiguousarray(image)], 0.0)[0])
+            return cast(Image, opened([np.ascontiguousarray(image, native)], 0.0)[0].astype(image.dtype, copy=False))
     where = resolve_device(device)
     values = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), np.float32)).to(where)[None] / peak
     processors = make_chain(chain, plugins or default_plugins())
@@ -127,8 +129,8 @@ def _run_once(processors: Sequence[FrameProcessor], stream: StreamInfo, frames: 
         if not getattr(processor, "changes_pixels", True):
             continue
         processor.open(stream)
-        processor.reset()  # the caller's processors may have seen another picture
         try:
+            processor.reset()  # the caller's processors may have seen another picture
             frames = run_one(processor, frames, times)
         finally:
             processor.close()
@@ -204,7 +206,7 @@ def enhance_video(
         source=Path(source),
         sink=Path(sink),
         processors=processors,
-        chain=chain if isinstance(chain, str) else ",".join(type(one).__name__ for one in processors),
+        chain=chain if isinstance(chain, str) else ",".join(map(class_name, processors)),
         quality=quality,
         device=resolve_device(device),
         encoding=EncodingOptions(codec, crf, bitrate, preset, pixel_format, rate, options or {}),

@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from exdnet_plugin.contract import Origin, guarded
+from exdnet_plugin.errors import PluginError
+from exdnet_plugin.processor import FrameProcessor
+
 if TYPE_CHECKING:
     from exdnet_plugin.plugins import Factory, Plugins
-    from exdnet_plugin.processor import FrameProcessor
 
 _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
@@ -50,8 +53,11 @@ def _parse_link(part: str, text: str) -> Link:
         raise ValueError(f"chain {text!r}: {name!r} is no processor's name; options stand behind =, as {wanted}=…")
     options: dict[str, str] = {}
     for pair in _split(rest[0], ":") if rest else []:
-        key, *value = _split(pair, "=", limit=1)
+        key, *value = _split(pair, "=", limit=1) or [""]
         key = _unescape(key).strip()
+        if not key:
+            where = f"before {pair!r}" if pair.strip() else "beside a colon"
+            raise ValueError(f"chain {text!r}: an option of {name} is missing {where}; write option=value")
         if not value:
             raise ValueError(
                 f"chain {text!r}: option {pair!r} of {name} has no value; write option=value, and put values with "
@@ -110,32 +116,46 @@ def with_option(chain: str, name: str, option: str, value: str) -> str:
     parts = _split(chain, ",")
     for position, link in enumerate(links):
         if link.name == name and option not in link.options:
-            parts[position] += (":" if link.options else "=") + f"{option}={value}"
+            begun = "" if len(_split(parts[position], "=", limit=1)) > 1 else "="
+            parts[position] += (":" if link.options else begun) + f"{option}={value}"
     return ",".join(parts)
 
 
-def make_chain(chain: str | Sequence[FrameProcessor], plugins: Plugins) -> list[FrameProcessor]:
-    """The processors of a chain, not opened yet. Processors that the caller made pass as they are."""
+def make_chain(chain: str | FrameProcessor | Sequence[FrameProcessor], plugins: Plugins) -> list[FrameProcessor]:
+    """The processors of a chain, not opened yet. What the caller made, one or several, passes as it is.
+
+    Raises:
+        ValueError: a name or option that there is not, or a processor refuses.
+        PluginError: a processor cannot be imported, or making it raised something else; so do its calls from then on.
+    """
     if not isinstance(chain, str):
-        return list(chain)
-    return [_make(link, plugins.factory(link.name)) for link in parse_chain(chain)]
+        return [chain] if isinstance(chain, FrameProcessor) else list(chain)
+    return [_make(link, plugins.factory(link.name), plugins.owner(link.name)) for link in parse_chain(chain)]
 
 
-def _make(link: Link, factory: Factory) -> FrameProcessor:
+def _make(link: Link, factory: Factory, plugin: str) -> FrameProcessor:
+    values, origin = _options(link, factory), Origin(link.name, plugin)
+    with origin.blamed("the factory", ValueError):
+        processor = factory(**values)
+    return guarded(processor, origin)
+
+
+def _options(link: Link, factory: Factory) -> dict[str, Any]:
+    """What a factory is called with for a link as written."""
     parameters = option_parameters(factory)
     takes_any = _takes_any(factory)
     values: dict[str, Any] = {}
     for key, text in link.options.items():
         if key in parameters:
             values[key] = _convert(text, parameters[key], f"option {key!r} of {link.name}")
-        elif takes_any:
+        elif takes_any and key != "self":  # Python has given that one
             values[key] = text
         else:
             raise ValueError(f"{link.name} has no option {key!r}; {_known(key, parameters)}")
     missing = [name for name, p in parameters.items() if p.default is p.empty and name not in values]
     if missing:
         raise ValueError(f"{link.name} needs option {', '.join(map(repr, missing))}; write {link.name}={missing[0]}=…")
-    return factory(**values)
+    return values
 
 
 def _known(key: str, parameters: dict[str, inspect.Parameter]) -> str:
@@ -146,11 +166,18 @@ def _known(key: str, parameters: dict[str, inspect.Parameter]) -> str:
 
 
 def option_parameters(factory: Factory) -> dict[str, inspect.Parameter]:
-    """The options of a processor: its factory's named parameters, annotations resolved where they can be."""
+    """The options of a processor: its factory's named parameters, annotations resolved where they can be.
+
+    Raises:
+        PluginError: the factory does not tell its parameters, as classes of some extension modules do not.
+    """
     try:
         signature = inspect.signature(factory, eval_str=True)
-    except (NameError, TypeError):  # an annotation only type checkers can see: values stay text
-        signature = inspect.signature(factory)
+    except Exception:  # noqa: BLE001 - annotations are a stranger's text, at times for type checkers alone: values stay text
+        try:
+            signature = inspect.signature(factory)
+        except ValueError as error:
+            raise PluginError(f"{factory!r} does not tell its options ({error}); offer a function of them") from error
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return {name: p for name, p in signature.parameters.items() if p.kind in kinds}
 

@@ -19,4 +19,9 @@ class CheckpointError(ExdnetError):
 
 
 class PluginError(ExdnetError):
-    """A plugin's processor broke the contract. Raised by `exdnet_plugin.frame_filter` and, if strict, by `plugins`."""
+    """A plugin's processor cannot be imported, raised or broke the contract; a plugin does not load, if strict."""
+
+
+def in_a_line(error: BaseException) -> str:
+    """An error's class and what it says, for a line of text."""
+    return ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from exdnet_plugin.choices import check_choice
 from exdnet_plugin.color import ColorConverter, assumed
+from exdnet_plugin.contract import class_name, remembered_by, run_one
 from exdnet_plugin.devices import devices_of
-from exdnet_plugin.errors import PluginError
 from exdnet_plugin.exdnet.memory import told_what_helps
 from exdnet_plugin.hdr import from_working, is_hdr, to_working
 from exdnet_plugin.lanes import Lanes, make_lanes
@@ -162,20 +162,24 @@ class FrameFilter:
             try:
                 processor.restore(own)
             except (KeyError, ValueError) as error:
-                raise ValueError(f"{type(processor).__name__} cannot go on from what was kept: {error}") from error
+                raise ValueError(f"{class_name(processor)} cannot go on from what was kept: {error}") from error
 
     def remembered(self) -> State:
-        """What processors remember behind the frames so far, for :meth:`restore`, here or in another filter."""
+        """What processors remember behind the frames so far, for :meth:`restore`, here or in another filter.
+
+        Raises:
+            PluginError: a processor's state is no dict of tensors.
+        """
         state: dict[str, NDArray[Any]] = {}
         for index, processor in enumerate(self._processors):
             if isinstance(processor, Resumable):
-                state |= {f"{index}.{name}": value.cpu().numpy().copy() for name, value in processor.state().items()}
+                state |= {f"{index}.{name}": value for name, value in remembered_by(processor).items()}
         return state
 
     @property
     def forgetful(self) -> list[str]:
         """Processors that cannot tell what they remember, by class: a job that is resumed starts them anew."""
-        return [type(processor).__name__ for processor in self._processors if not isinstance(processor, Resumable)]
+        return [class_name(processor) for processor in self._processors if not isinstance(processor, Resumable)]
 
     def _checked(
         self, frames: Iterable[tuple[Sequence[Plane], float]], as_arrays: deque[bool]
@@ -186,22 +190,23 @@ class FrameFilter:
                 raise ValueError(f"planes are one {kind}; give a list of them")  # noqa: TRY004 - as all arguments
             if not isfinite(time):
                 raise ValueError(f"time {time}: a frame's presentation time in seconds is needed")
+            self._check(planes)
             as_arrays.append(not isinstance(planes[0], Tensor))
-            tensors = [plane if isinstance(plane, Tensor) else _tensor(plane) for plane in planes]
-            self._check(tensors)
-            yield tensors, time
+            yield [plane if isinstance(plane, Tensor) else _tensor(plane) for plane in planes], time
 
-    def _check(self, planes: list[Tensor]) -> None:
+    def _check(self, planes: Sequence[Plane]) -> None:
         layout, stream = self._converter.layout, self.stream
         expected = [layout.plane_shape(index, stream.width, stream.height) for index in range(len(layout.planes))]
-        found = [tuple(plane.shape) for plane in planes]
+        found = [tuple(one.shape) if isinstance(one, Tensor | np.ndarray) else type(one).__name__ for one in planes]
         if found != expected:
             raise ValueError(
-                f"planes {found} do not fit {stream.width}x{stream.height} {layout.name}, which has {expected}"
+                f"planes {found} do not fit {stream.width}x{stream.height} {layout.name}, which has {len(expected)}: "
+                f"{expected}, numpy arrays or tensors"
             )
-        kind = torch.uint8 if layout.bytes_per_value == 1 else torch.uint16
-        if any(plane.dtype != kind for plane in planes):
-            raise ValueError(f"planes of {layout.name} must be {kind}, not {[str(plane.dtype) for plane in planes]}")
+        kind = "uint8" if layout.bytes_per_value == 1 else "uint16"
+        kinds = [str(plane.dtype) for plane in planes]
+        if not set(kinds) <= {kind, f"torch.{kind}"}:
+            raise ValueError(f"planes of {layout.name} must be torch.{kind}, or numpy's {kind}, not {kinds}")
 
     @torch.inference_mode()
     def _process(self, batch: list[list[Tensor]], times: list[float]) -> list[list[Tensor]]:
@@ -231,7 +236,7 @@ class FrameFilter:
             rgb, excess = to_working(rgb, transfer)
         for processor in self._processors:
             rgb = run_one(processor, rgb, times)
-        rgb = rgb.float() if excess is None else from_working(rgb.float(), excess, transfer)
+        rgb = rgb if excess is None else from_working(rgb, excess, transfer)
         return rgb.add_(beyond)
 
     def reset(self) -> None:
@@ -240,15 +245,20 @@ class FrameFilter:
             processor.reset()
 
     def close(self, report: Report | None = None) -> None:
-        """Close the processors and tell the plugins, with the caller's report or the filter's own counts. Once only."""
+        """Close the processors and tell the plugins, with the caller's report or the filter's own counts. Once only.
+
+        What a processor's `close` raises comes when all are closed and the plugins are told.
+        """
         if self._closed:
             return
         self._closed = True
         report = report or Report(frames=self._frames)
-        report.cuts, report.lit = self.cuts, self._most("lit")
-        self._close_processors()
-        if self._plugins:
-            self._plugins.stream_closed(self.stream, report)
+        try:
+            report.cuts, report.lit = self.cuts, self._most("lit")
+            self._close_processors()
+        finally:
+            if self._plugins:
+                self._plugins.stream_closed(self.stream, report)
 
     def _close_processors(self) -> None:
         """Close all, the last one first, also where one of them raises."""
@@ -262,21 +272,6 @@ class FrameFilter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def run_one(processor: FrameProcessor, rgb: Tensor, times: Tensor) -> Tensor:
-    """A processor's result, clipped to [0, 1]; what is no number is 0, or it would never leave a mean over time.
-
-    Raises:
-        PluginError: it is no tensor of the same shape.
-    """
-    result = processor.process(rgb, times)
-    if not isinstance(result, Tensor) or result.shape != rgb.shape:
-        got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
-        raise PluginError(
-            f"{type(processor).__name__}.process gave {got} for {tuple(rgb.shape)}; it must keep the shape"
-        )
-    return result.nan_to_num(0.0).clamp_(0, 1)
 
 
 def _tensor(plane: NDArray[Any]) -> Tensor:

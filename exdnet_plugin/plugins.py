@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from exdnet_plugin import hookspecs, processors
-from exdnet_plugin.errors import PluginError
+from exdnet_plugin.errors import PluginError, in_a_line
 
 if TYPE_CHECKING:
     from exdnet_plugin.processor import FrameProcessor
@@ -104,6 +104,11 @@ class Plugins:
                 raise ValueError(f"processor name {name!r} is taken by {owner}; choose another")
             if not name.isidentifier():
                 raise ValueError(f"processor name {name!r} must be letters, digits and underscores, as an identifier")
+            if not (callable(factory) or (isinstance(factory, str) and ":" in factory)):
+                raise ValueError(
+                    f"processor {name!r} is offered as {factory!r}; give a class, a function, or text as "
+                    "'my_package.my_module:MyClass'"
+                )
             offered[name] = factory
 
         for implementation in self._manager.hook.register_frame_processors.get_hookimpls():
@@ -111,7 +116,7 @@ class Plugins:
                 implementation.function(register=register)
 
     def _problem(self, name: str, distribution: str, error: BaseException) -> None:
-        problem = PluginProblem(name, distribution, f"{type(error).__name__}: {error}")
+        problem = PluginProblem(name, distribution, in_a_line(error))
         if self._strict:
             raise PluginError(f"plugin {name} of {distribution} does not load: {problem.reason}") from error
         self.problems.append(problem)
@@ -126,7 +131,12 @@ class Plugins:
         return self._owners[name]
 
     def factory(self, name: str) -> Factory:
-        """The factory of a processor; ValueError lists the names when it is unknown."""
+        """The factory of a processor.
+
+        Raises:
+            ValueError: there is no processor of that name; lists those there are.
+            PluginError: it cannot be imported, whatever the import raised.
+        """
         if name not in self._factories:
             raise ValueError(self._unknown(name))
         found = self._factories[name]
@@ -146,10 +156,14 @@ class Plugins:
         module, _, attribute = target.partition(":")
         try:
             factory: Factory = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError, ValueError) as error:
+            if not callable(factory):
+                raise TypeError(f"{attribute} is a {type(factory).__name__}; a class or a function is needed")
+        except (Exception, SystemExit) as error:  # as in _load
             owner = self._owners[name]
+            distribution = next(entry.distribution for entry in self.entries if entry.name == owner)
             raise PluginError(
-                f"processor {name!r} of plugin {owner} cannot be imported from {target!r}: {error}"
+                f"processor {name!r} of plugin {owner} cannot be imported from {target!r}: {in_a_line(error)}; "
+                f"it comes with {distribution}"
             ) from error
         return factory
 

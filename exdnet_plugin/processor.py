@@ -36,7 +36,7 @@ class FrameProcessor(Protocol):
             times: (N,), float64, seconds, on the CPU.
 
         Returns:
-            The same shape; what leaves [0, 1] is clipped, and what is no number is 0.
+            The same shape, floating point, on the same device. What leaves [0, 1] is clipped, what is no number is 0.
         """
 
     def reset(self) -> None:

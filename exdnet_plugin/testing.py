@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from exdnet_plugin.contract import fault_of
 from exdnet_plugin.errors import PluginError
 from exdnet_plugin.processor import FrameProcessor, Resumable
 from exdnet_plugin.stream_info import StreamInfo
@@ -88,22 +89,16 @@ def _run(processor: FrameProcessor, stream: StreamInfo, frames: Tensor, batch: i
 
 
 def _of_size(make: Make, stream: StreamInfo) -> Iterator[str]:
-    """Shape, device, type and range of one frame's result, and whether the frame was written to."""
+    """What is wrong with one frame's result, and whether the frame was written to."""
     processor, where = make(), f"at {stream.width}x{stream.height}"
     frames = _frames(stream, seed=1)[:1]
     given = frames.clone()
     processor.open(stream)
     result = processor.process(frames, _times(1))
     processor.close()
-    if not isinstance(result, Tensor) or result.shape != frames.shape:
-        found = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
-        yield f"{where}, process gave {found} for {tuple(frames.shape)}: it must keep the shape"
-        return
-    if result.device != frames.device:
-        yield f"{where}, the result is on {result.device}, the frames are on {frames.device}: leave it there"
-    if not result.is_floating_point():
-        yield f"{where}, the result is {result.dtype}: float in [0, 1] is asked for"
-    if not bool(torch.isfinite(result.float()).all()):
+    if fault := fault_of(result, frames):
+        yield f"{where}, process {fault}"
+    elif not bool(torch.isfinite(result.float()).all()):
         yield f"{where}, the result holds values that are no numbers"
     if not torch.equal(frames, given):
         yield f"{where}, the frames were written to: return a new tensor"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Literal
 
+import kornia
 import pytest
+import torch
 
+from exdnet_plugin import CheckpointError, StreamInfo, open_filter
 from exdnet_plugin.chain import Link, make_chain, parse_chain, with_option
+from exdnet_plugin.exdnet.checkpoint import weights_path
 from exdnet_plugin.plugins import Plugins
 
 
@@ -81,6 +87,16 @@ def test_quotes_and_backslashes_keep_separators(text: str, value: str) -> None:
         ("recorder:", "options stand behind =, as recorder=…"),
         ("recorder:amount=2", "options stand behind =, as recorder=amount=…"),
         ("recorder=amount=1:amount=2", "given twice"),
+        ("recorder=amount=1:", "chain 'recorder=amount=1:': an option of recorder is missing beside a colon"),
+        ("recorder=:", "an option of recorder is missing beside a colon"),
+        ("recorder=amount=1: :times=2", "an option of recorder is missing beside a colon"),
+        ("recorder==engine=torch", "an option of recorder is missing before '=engine=torch'"),
+        ("kornia=op=enhance.adjust_gamma:gamma=2.0:self=1", "kornia has no option 'self'"),
+        ("denoise=frames=99999999999999999999", "frames 99999999999999999999: 1, which is each frame by itself, to"),
+        ("denoise=frames=0", "frames 0: 1, which is each frame by itself, to 16777216 is needed"),
+        ("kornia=op=filters.gaussian_blur2d:kernel_size=5:sigma=2", "refuses its options kernel_size=5, sigma=2"),
+        ("kornia=op=filters.BoxBlur:kernel_size=wide", "refuses its options kernel_size=wide"),
+        ("kornia=op=filters.box_blur:kernel_size=9001", "refuses its options kernel_size=9001"),
         ("recorder=name='x", "not closed"),
         ("needs", "needs option 'must'"),
         ("null=x=1", "it has none"),
@@ -106,6 +122,8 @@ def test_a_wrong_chain_is_refused_with_what_there_is(plugins: Plugins, text: str
     ("chain", "expected"),
     [
         ("exdnet", "exdnet=engine=torch"),
+        ("exdnet=", "exdnet=engine=torch"),
+        ("null,exdnet = ", "null,exdnet = engine=torch"),
         ("exdnet=strength=0.5,null", "exdnet=strength=0.5:engine=torch,null"),
         ("null,exdnet=engine=native", "null,exdnet=engine=native"),
         ("kornia=op='a,b',exdnet", "kornia=op='a,b',exdnet=engine=torch"),
@@ -113,6 +131,51 @@ def test_a_wrong_chain_is_refused_with_what_there_is(plugins: Plugins, text: str
 )
 def test_an_option_is_given_to_each_processor_of_a_name_that_has_it_not(chain: str, expected: str) -> None:
     assert with_option(chain, "exdnet", "engine", "torch") == expected
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        "enhance.adjust_gamma:gamma=2",
+        "enhance.adjust_saturation:factor=2",
+        "enhance.AdjustSaturation:saturation_factor=2",
+        "filters.gaussian_blur2d:kernel_size=5:sigma='(2, 2)'",
+        "filters.box_blur:kernel_size=5",
+        "filters.box_blur:kernel_size=71",
+        "filters.median_blur:kernel_size='(65, 65)'",
+        "filters.gaussian_blur2d:kernel_size='(101,101)':sigma='(20,20)'",
+    ],
+)
+def test_kornia_takes_whole_numbers_and_large_kernels(plugins: Plugins, op: str) -> None:
+    (processor,) = make_chain(f"kornia=op={op}", plugins)
+    processor.open(StreamInfo(640, 360))
+
+
+def test_kornia_gives_floats_where_they_are_asked_for_and_whole_numbers_elsewhere(plugins: Plugins) -> None:
+    frames = torch.rand(1, 3, 20, 30)
+    made = [
+        make_chain(f"kornia=op={op}", plugins)[0].process(frames, torch.zeros(1))
+        for op in ("enhance.adjust_gamma:gamma=2", "enhance.adjust_gamma:gamma=2.0", "enhance.posterize:bits=3")
+    ]
+    assert torch.equal(made[0], made[1])
+    assert torch.equal(made[2], kornia.enhance.posterize(frames, 3))
+
+
+def test_frames_that_are_too_small_for_an_operation_are_refused_when_it_is_opened() -> None:
+    wide = StreamInfo(640, 40)
+    open_filter(wide, chain="kornia=op=filters.box_blur:kernel_size=31").close()
+    with pytest.raises(ValueError, match=r"filters.box_blur refuses frames of 166x10: .*It takes those of 48x32 and"):
+        open_filter(wide, chain="kornia=op=filters.box_blur:kernel_size=31", quality="realtime")
+    with pytest.raises(ValueError, match=r"refuses frames of 640x40"):
+        open_filter(wide, chain="kornia=op=filters.BoxBlur:kernel_size=101")
+
+
+def test_weights_lie_below_the_home_folder(plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copy(weights_path("small"), tmp_path / "x.safetensors")
+    assert make_chain("exdnet=weights=~/x.safetensors", plugins)
+    with pytest.raises(CheckpointError, match=r"no weights '~/gone\.pth'"):
+        make_chain("exdnet=weights=~/gone.pth", plugins)
 
 
 def test_an_option_for_a_processor_that_is_not_there_is_refused() -> None:

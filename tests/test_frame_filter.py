@@ -116,6 +116,53 @@ def test_arrays_that_run_backwards_or_may_not_be_written_are_taken() -> None:
             assert np.array_equal(opened([given], index / 10)[0], given)
 
 
+@pytest.mark.parametrize(
+    ("planes", "found"),
+    [
+        ([], r"\[\]"),
+        ([None], r"\['NoneType'\]"),
+        ([[0, 1]], r"\['list'\]"),
+        (PLANES * 2, r"\[\(4, 6, 3\), \(4, 6, 3\)\]"),
+    ],
+)
+def test_planes_that_are_none_are_refused_with_what_is_wanted(planes: list[object], found: str) -> None:
+    with open_filter(StreamInfo(6, 4), chain=[Identity()]) as opened:
+        wanted = r"6x4 rgb24, which has 1: \[\(4, 6, 3\)\], numpy arrays or tensors"
+        with pytest.raises(ValueError, match=f"planes {found} do not fit {wanted}"):
+            opened(planes, 0.0)
+        assert len(opened(PLANES, 0.0)) == 1
+
+
+def test_planes_in_another_byte_order_are_refused() -> None:
+    with (
+        open_filter(StreamInfo(6, 4, "rgb48le"), chain=[Identity()]) as opened,
+        pytest.raises(ValueError, match=r"must be torch.uint16, or numpy's uint16, not .*>u2"),
+    ):
+        opened([np.zeros((4, 6, 3), ">u2")], 0.0)
+
+
+@pytest.mark.parametrize("quality", ["exact", "realtime"])
+def test_images_in_another_byte_order_come_back_in_it(quality: str) -> None:
+    picture = dark_frames(1, (24, 32))[0].astype(np.uint16) * 257
+    swapped = enhance_image(picture.astype(">u2"), quality=quality)
+    assert swapped.dtype == np.dtype(">u2")
+    assert np.array_equal(swapped, enhance_image(picture, quality=quality))
+
+
+@pytest.mark.parametrize(("kind", "value"), [(np.float32, "1.0000001"), (np.float64, "1.0000000000000002")])
+def test_a_float_just_above_one_is_told_from_one(kind: type, value: str) -> None:
+    with pytest.raises(ValueError, match=rf"image of floats from 0\.0 to {value}: \[0, 1\] is needed"):
+        enhance_image(np.array([[[0, 0.5, kind(value)]]], kind))
+
+
+def test_one_processor_is_a_chain_of_one() -> None:
+    looks = Looks()
+    with open_filter(StreamInfo(6, 4), chain=looks) as opened:
+        opened(PLANES, 0.0)
+    assert np.array_equal(enhance_image(PLANES[0], chain=looks), PLANES[0])
+    assert looks.most == 0
+
+
 def test_all_processors_are_closed_also_where_one_raises() -> None:
     chain = [Closes(), Closes()]
     opened = open_filter(StreamInfo(6, 4), chain=chain)

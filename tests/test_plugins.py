@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import json
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from exdnet_plugin import PluginError, hookspecs
+from exdnet_plugin.chain import option_parameters
 from exdnet_plugin.hookspecs import hookimpl
 from exdnet_plugin.plugins import Plugins
 from exdnet_plugin.report import Report
@@ -89,6 +92,81 @@ def test_a_processor_that_cannot_be_imported_is_named_when_it_is_used() -> None:
     plugins.add(Good(), "good")
     with pytest.raises(PluginError, match=r"'good' of plugin good cannot be imported from 'nowhere:Good'"):
         plugins.factory("good")
+
+
+class Several:
+    """A fine processor, and others that break when they are imported."""
+
+    @hookimpl
+    def register_frame_processors(self, register):
+        register("fine", Good)
+        register("gone", "missing_module:X")
+        register("raises", "raising_module:X")
+        register("leaves", "leaving_module:X")
+        register("number", "math:pi")
+
+
+@pytest.fixture
+def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugins:
+    (tmp_path / "raising_module.py").write_text("raise RuntimeError('no licence')")
+    (tmp_path / "leaving_module.py").write_text("raise SystemExit('needs a display')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugins = Plugins(discover=False)
+    plugins.add(Several(), "several", "several-dist 1.0")
+    monkeypatch.setattr("exdnet_plugin.plugins.default_plugins", lambda: plugins)
+    return plugins
+
+
+BROKEN = {
+    "gone": "ModuleNotFoundError: No module named 'missing_module'",
+    "raises": "RuntimeError: no licence",
+    "leaves": "SystemExit: needs a display",
+    "number": "pi is a float; a class or a function is needed",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_whatever_an_import_raises_names_processor_plugin_and_distribution(several: Plugins, name: str) -> None:
+    with pytest.raises(PluginError) as raised:
+        several.factory(name)
+    for said in (f"'{name}' of plugin several", BROKEN[name], "several-dist 1.0"):
+        assert said in str(raised.value)
+
+
+@pytest.mark.usefixtures("several")
+def test_processors_lists_the_others_beside_broken_ones(exdnet: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, _ = exdnet("processors")
+    assert code == 0
+    lines = out.splitlines()
+    assert "fine   (several)" in lines
+    assert any(line.startswith("exdnet=strength=") for line in lines)
+    for name, reason in BROKEN.items():
+        assert any(line.startswith(f"{name}   BROKEN: ") and reason in line for line in lines)
+    rows = {row["name"]: row["broken"] for row in json.loads(exdnet("processors", "--json")[1])}
+    assert rows["fine"] is None
+    assert "no licence" in rows["raises"]
+
+
+@pytest.mark.parametrize("factory", [None, 3, "warm", "Warm()"])
+def test_what_is_no_factory_is_refused_when_it_is_offered(factory: object) -> None:
+    class Offers:
+        @hookimpl
+        def register_frame_processors(self, register):
+            register("x", factory)
+
+    plugins = Plugins(discover=False)
+    plugins.add(Offers(), "offers")
+    (problem,) = plugins.problems
+    assert f"'x' is offered as {factory!r}; give a class, a function, or text as" in problem.reason
+
+
+@pytest.mark.parametrize("annotation", ["(height, width)", "np.gone", "H W 3", "1 / 0"])
+def test_annotations_that_cannot_be_evaluated_leave_options_as_text(annotation: str) -> None:
+    def make(size="1x1"):
+        """Make nothing."""
+
+    make.__annotations__["size"] = annotation
+    assert list(option_parameters(make)) == ["size"]
 
 
 def test_plugins_are_told_of_streams_and_a_failing_one_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:

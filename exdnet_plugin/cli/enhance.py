@@ -10,7 +10,7 @@ import click
 
 from exdnet_plugin.cli.files import jobs_of, say_notes
 from exdnet_plugin.cli.options import chain_and_device, key_values, parse_bits, parse_rate, parse_time, quality_option
-from exdnet_plugin.errors import ExdnetError, MediaError
+from exdnet_plugin.errors import ExdnetError, MediaError, PluginError, in_a_line
 from exdnet_plugin.media.photos import PHOTO_SUFFIXES
 
 if TYPE_CHECKING:
@@ -138,14 +138,20 @@ def _enhance_all(jobs: list[tuple[Path, Path]], photo: _PhotoJob, video: dict[st
             if len(jobs) == 1:
                 raise
             failed.append(source)
-            ours = isinstance(error, ExdnetError | ValueError)
-            click.echo(f"exdnet: {error if ours else f'{source}: {type(error).__name__}: {error}'}", err=True)
+            click.echo(f"exdnet: {_told(error, source)}", err=True)
             say_notes(getattr(error, "__notes__", []))
     if photos > 1:
         click.echo(f"{photos} photos in {duration(time.monotonic() - started)}")
     if failed:
         others = f"the others are written to {sink}" if len(failed) < len(jobs) else "nothing is written"
         raise MediaError(f"{len(failed)} of {len(jobs)} files failed, first {failed[0]}; {others}")
+
+
+def _told(error: Exception, source: Path) -> str:
+    """An error in a line that names the source: those of our own do, but for a processor's, which knows no files."""
+    if isinstance(error, PluginError):
+        return f"{source}: {error}"
+    return str(error) if isinstance(error, ExdnetError | ValueError) else f"{source}: {in_a_line(error)}"
 
 
 class _PhotoJob:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import click
 
 from exdnet_plugin import __version__
-from exdnet_plugin.errors import ExdnetError
+from exdnet_plugin.errors import ExdnetError, PluginError
 
 _COMMANDS = {
     "enhance": "Brighten video files and photos.",
@@ -28,6 +29,8 @@ _COMMANDS = {
     "filters": "List host applications, and put our filter into them.",
     "info": "Show facts of this installation, a file, or the weights.",
 }
+
+_DEBUG = "EXDNET_DEBUG"
 
 
 class _Commands(click.Group):
@@ -62,7 +65,7 @@ def exdnet() -> None:
 
 
 def main() -> None:
-    """Entry point: what goes wrong is one line on stderr and exit code 2."""
+    """Entry point: what goes wrong is one line on stderr and exit code 2; EXDNET_DEBUG=1 puts its traceback before."""
     # Before torch is imported: OpenMP threads that spin long while they wait take the cores from decoding and encoding,
     # and on a busy machine everything takes many times as long.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
@@ -83,6 +86,9 @@ def main() -> None:
         _end(f"{error.format_message().rstrip('.')}; {_usage(error.ctx)}", 2)
     except click.ClickException as error:
         _end(error.format_message(), 2)
+    except PluginError as error:
+        hint = f"; {_DEBUG}=1 in the environment shows the traceback" if error.__cause__ else ""
+        _end(_with_notes(f"{error}{hint}", error), 2)
     except (ExdnetError, ValueError) as error:
         _end(_with_notes(str(error), error), 2)
     except OSError as error:
@@ -99,6 +105,8 @@ def _with_notes(message: str, error: BaseException) -> str:
 
 
 def _end(message: str, code: int) -> None:
+    if os.environ.get(_DEBUG):
+        traceback.print_exc()
     line = " ".join(str(message).split())
     click.echo(f"exdnet: {line}", err=True)
     sys.exit(code)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.resources import files
+from os.path import expanduser
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Weights:
 
 
 def weights_path(name: str) -> Path:
-    """The file of weights that ship with the package, by name, or of a path as it is.
+    """The file of weights that ship with the package, by name, or of a path, in which `~` is the home folder.
 
     Raises:
         CheckpointError: there is no such name or file.
@@ -51,10 +52,11 @@ def weights_path(name: str) -> Path:
     inside = shipped / f"{name}.safetensors"
     if Path(name).name == name and inside.is_file():
         return inside
-    if not Path(name).is_file():
+    path = Path(expanduser(name))
+    if not path.is_file():
         known = ", ".join(sorted(path.stem for path in shipped.glob("*.safetensors")))
         raise CheckpointError(f"no weights {name!r}; give {known}, or a .safetensors or .pth file that exists")
-    return Path(name)
+    return path
 
 
 def load_weights(name: str = DEFAULT) -> Weights:

@@ -91,7 +91,7 @@ class LiveStream:
         self._pictures = Channel[Picture](QUEUE, options.drop)
         self._filter = LiveFilter(self._open_filter, self.figures, strict=options.strict)
         how: Any = {name: getattr(options, name) for name in ("chain", "device", "quality", "plugins")}
-        check_filter(StreamInfo(64, 64), **how)  # wrong options are told before anything is opened
+        check_filter(StreamInfo(1920, 1080), **how)  # wrong options are told before anything is opened
         self._feed = Feed(
             source,
             self._pictures,

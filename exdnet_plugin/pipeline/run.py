@@ -51,7 +51,8 @@ def run(
 
     Raises:
         MediaError: the sink cannot be written.
-        Whatever a processor raises, as it is.
+        PluginError: a processor broke the contract, or one that the chain's text named raised.
+        Whatever a processor that the caller made raises, as it is.
     """
     clock, started = StageClock("decode", "filter", "encode", "write", trace=trace), time.perf_counter()
     progress = work.progress
@@ -81,9 +82,9 @@ def run(
         report.wall = time.perf_counter() - started
         report.untouched = [index for index in source.untouched if index not in sink.empty]
         report.notes = [*source.notes, *frame_filter.notes, *sink.notes]
-        frame_filter.close(report)
         if trace:
             _write_trace(trace, report)
+        frame_filter.close(report)
     return report
 
 

@@ -41,7 +41,7 @@ class Settings:
     def check(self) -> None:
         """Raise what cannot be."""
         how: Any = {"device": self.device, "quality": self.quality, "plugins": self.plugins}
-        check_filter(StreamInfo(64, 64), chain=self.chain, **how)
+        check_filter(StreamInfo(1920, 1080), chain=self.chain, **how)
 
 
 @dataclass(frozen=True)

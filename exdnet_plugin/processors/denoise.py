@@ -17,7 +17,7 @@ from exdnet_plugin.guided import cells, smoothed, spread
 from exdnet_plugin.stream_info import StreamInfo
 from exdnet_plugin.temporal import Temporal
 
-FRAMES = 8
+FRAMES, MOST_FRAMES = 8, 1 << 24  # a count of frames is a float32, which is exact up to there
 ROUNDING = (1 / 255) ** 2 / 12  # the variance of rounding to 8 bits: what is flat may still flip by a code
 # Times the variance that noise explains, of a cell's values and of its mean: up to where nothing moves, from where all.
 STILL, MOVES = 1.4, 3.0
@@ -34,7 +34,7 @@ class DenoiseProcessor:
 
     Args:
         strength: 0 leaves the frame, 1 is the result, between is a blend.
-        frames: over how many frames at most is averaged; 1 is each frame by itself.
+        frames: over how many frames at most is averaged, 1-16777216; 1 is each frame by itself.
 
     Raises:
         ValueError: strength or frames is out of range.
@@ -48,8 +48,8 @@ class DenoiseProcessor:
     def __init__(self, strength: float = 1.0, frames: int = FRAMES) -> None:
         if not 0 <= strength <= 1:
             raise ValueError(f"strength {strength}: it must be between 0 and 1")
-        if not (isinstance(frames, int) and frames >= 1):
-            raise ValueError(f"frames {frames}: at least 1 is needed, which is each frame by itself")
+        if not (isinstance(frames, int) and 1 <= frames <= MOST_FRAMES):
+            raise ValueError(f"frames {frames}: 1, which is each frame by itself, to {MOST_FRAMES} is needed")
         self._strength, self._frames = strength, frames
         self._parities = deque([Temporal()])
 

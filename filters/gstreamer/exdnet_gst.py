@@ -142,7 +142,7 @@ class Exdnet(GstBase.BaseTransform):
         from exdnet_plugin.api import check_filter
 
         chain, device, quality = self._wanted()
-        check_filter(StreamInfo(64, 64), chain=chain, device=device, quality=quality)  # type: ignore[arg-type]
+        check_filter(StreamInfo(1920, 1080), chain=chain, device=device, quality=quality)  # type: ignore[arg-type]
 
     @staticmethod
     def _import() -> None:

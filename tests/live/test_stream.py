@@ -19,7 +19,7 @@ import pytest
 from conftest import MakeClip, decode, luma, packets
 from peers import COMMAND, CURVE, Peer, Running, free_port, until
 
-from exdnet_plugin import MediaError, Plugins, StreamInfo, hookimpl
+from exdnet_plugin import MediaError, PluginError, Plugins, StreamInfo, hookimpl
 from exdnet_plugin.live.encoder import LiveEncoding
 from exdnet_plugin.live.sinks import RECORDINGS, read_sink
 from exdnet_plugin.live.sources import read_source
@@ -224,7 +224,9 @@ def test_strict_ends_at_a_processor_that_fails(tmp_path: Path, make_clip: MakeCl
     options = {"chain": "failing", "quality": "exact", "plugins": with_failing(), "strict": True, "drop": "never"}
     with Running(read_source(str(source)), [read_sink(str(sink))], **options) as running:
         running.wait()
-    assert isinstance(running.error, RuntimeError)
+    assert isinstance(running.error, PluginError)
+    assert str(running.error) == "RuntimeError: out of luck, raised by process of processor failing of plugin mine"
+    assert isinstance(running.error.__cause__, RuntimeError)
 
 
 def with_failing() -> Plugins:
