@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
@@ -26,15 +27,18 @@ from exdnet_plugin.media.copying import stream_metadata
 from exdnet_plugin.media.cues import Cue, Cues
 from exdnet_plugin.media.sound import Resampled
 
-_SOUND = {"mp4": "aac", "mov": "aac", "ipod": "aac", "mpegts": "aac", "matroska": "aac", "webm": "libopus"}
-_SOUND |= {"avi": "libmp3lame"}
-_TEXT = {"mp4": "mov_text", "mov": "mov_text", "ipod": "mov_text", "matroska": "subrip", "webm": "webvtt"}
+_SOUND = {"mp4": "aac", "mov": "aac", "mpegts": "aac", "matroska": "aac", "webm": "libopus"}
+_SOUND |= {"avi": "libmp3lame", "flv": "aac", "mpeg": "mp2", "mxf": "pcm_s16le"}
+_WITHOUT_GAPS = frozenset({"avi"})
+_TEXT = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip", "webm": "webvtt"}
 _TEXTS = frozenset({"subrip", "mov_text", "webvtt", "ass", "text"})  # subtitles that are text, not pictures
 _BIT_RATE = 96_000  # of a channel, at which the encoders above are held to be transparent
 _USUAL_RATE = 48_000
 _SLACK = 0.015  # seconds: less than a packet lasts, so that what is behind a damaged one is heard when it was
 _MILLISECOND = Fraction(1, 1000)
-_BEFORE_TEXT = 8  # commas of an ASS event in front of its text
+_LATEST = 3000  # milliseconds by which a cue may lie in the file behind other streams' packets of its time
+_STYLE, _BEFORE_TEXT = 2, 8  # an ASS event's field, and its commas in front of its text
+_DRAWING = re.compile(r"\{[^}]*\\p[1-9]")  # a shape, in letters and numbers
 
 
 def add_converted(container: OutputContainer, stream: Stream) -> Stream | None:
@@ -91,20 +95,28 @@ def _add_sound(decoder: AudioCodecContext, layout: str, container: OutputContain
 
 
 def converted(
-    packets: Iterator[Packet[Any]], sources: Mapping[Stream, Stream], notes: list[str]
+    packets: Iterator[Packet[Any]], sources: Mapping[Stream, Stream], start: Fraction, notes: list[str]
 ) -> Iterator[Packet[Any]]:
     """Packets of copied streams, those of some converted.
 
     Args:
         packets: of streams of the sink.
         sources: by a stream of the sink that :func:`add_converted` made, that of the source, freshly opened.
+        start: when video begins, in seconds.
         notes: takes how many packets of a stream are damaged and left out, a line each.
     """
     damaged = Counter[Stream]()
-    conversions = {made: (_Sound if made.type == "audio" else _Text)(made, source) for made, source in sources.items()}
+    conversions: dict[Stream, _Sound | _Text] = {}
+    for made, source in sources.items():
+        filled = start if made.container.format.name in _WITHOUT_GAPS else None
+        conversions[made] = _Sound(made, source, filled) if made.type == "audio" else _Text(made, source)
+    texts = [conversion for conversion in conversions.values() if isinstance(conversion, _Text)]
     for packet in packets:
         made = packet.stream
         if made not in sources:
+            for text in texts:
+                text.reached(packet)
+                yield from text.ready()
             yield packet
             continue
         try:
@@ -124,12 +136,12 @@ def converted(
 class _Sound:
     """Sound, decoded and encoded."""
 
-    def __init__(self, made: Stream, source: Stream) -> None:
+    def __init__(self, made: Stream, source: Stream, filled_from: Fraction | None) -> None:
         decoder, encoder = source.codec_context, made.codec_context
         assert isinstance(decoder, AudioCodecContext)
         assert isinstance(encoder, AudioCodecContext)
         self._made, self._decoder, self._encoder = made, decoder, encoder
-        self._resampled = Resampled(encoder, _SLACK)
+        self._resampled = Resampled(encoder, _SLACK, filled_from)
         self._pieces: list[AudioFrame | None] = []  # None: no more comes
 
     def take(self, packet: Packet[Any]) -> None:
@@ -156,39 +168,50 @@ class _Sound:
 
 
 class _Text:
-    """Subtitles, one at a time, in other words."""
+    """Subtitles in other words; for MP4, one at a time."""
 
     def __init__(self, made: Stream, source: Stream) -> None:
         decoder, encoder = source.codec_context, made.codec_context
         assert isinstance(decoder, SubtitleCodecContext)
         assert isinstance(encoder, SubtitleCodecContext)
         self._made, self._decoder, self._encoder = made, decoder, encoder
-        self._cues, self._told = Cues(), list[Cue]()
+        self._one_at_a_time = Cues() if encoder.name == "mov_text" else None
+        self._told: list[Cue] = []
 
     def take(self, packet: Packet[Any]) -> None:
         """Decode a packet. FFmpegError where it is damaged."""
         decoded = self._decoder.decode2(packet)
         if decoded is None:  # MP4 tells that nothing is shown by an empty one
             return
-        to_milliseconds = (packet.time_base or _MILLISECOND) / _MILLISECOND
-        start = round((packet.pts or 0) * to_milliseconds)
-        end = start + round((packet.duration or 0) * to_milliseconds)
+        start = _milliseconds(packet.pts, packet)
+        end = start + _milliseconds(packet.duration, packet)
         for rect in decoded.rects:
-            if isinstance(rect, AssSubtitle):
-                text = rect.ass.decode(errors="replace").split(",", _BEFORE_TEXT)[-1]
-                self._told += self._cues.add(Cue(start, end, text))
+            if isinstance(rect, AssSubtitle) and not _DRAWING.search(event := rect.ass.decode(errors="replace")):
+                fields = event.split(",", _BEFORE_TEXT)
+                cue = Cue(start, end, fields[-1].replace(r"\h", " "), fields[_STYLE])
+                self._told += self._one_at_a_time.add(cue) if self._one_at_a_time else [cue]
+
+    def reached(self, packet: Packet[Any]) -> None:
+        """A packet of another stream comes: what is over long before need not wait for the next cue."""
+        if self._one_at_a_time and packet.dts is not None:
+            self._told += self._one_at_a_time.over(_milliseconds(packet.dts, packet) - _LATEST)
 
     def end(self) -> None:
         """No more comes."""
-        self._told += self._cues.until()
+        if self._one_at_a_time:
+            self._told += self._one_at_a_time.until()
 
     def ready(self) -> Iterator[Packet[Any]]:
-        """What is shown so far, before anything that may still come."""
+        """What is told so far."""
         for cue in self._told:
-            event = "," * _BEFORE_TEXT + cue.text
+            event = f"0,0,{cue.style},,0,0,0,,{cue.text}"
             packet = self._encoder.encode_subtitle(SubtitleSet.create(event.encode(), 0, cue.end - cue.start))
             packet.stream, packet.time_base = self._made, _MILLISECOND
             packet.pts = packet.dts = cue.start
             packet.duration = cue.end - cue.start
             yield packet
         self._told.clear()
+
+
+def _milliseconds(time: int | None, packet: Packet[Any]) -> int:
+    return round((time or 0) * (packet.time_base or _MILLISECOND) / _MILLISECOND)

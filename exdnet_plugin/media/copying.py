@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from math import ceil
@@ -22,7 +22,10 @@ _MPEGTS = frozenset(
     {"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "aac", "aac_latm", "mp2", "mp3", "ac3", "eac3", "dts", "opus"}
     | {"truehd", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"}
 )
-_WITH_COVERS = frozenset({"mp4", "mov", "ipod"})
+# FFmpeg's AVI writer takes more, which cannot be played or has other times.
+_AVI = frozenset({"mp3", "mp2", "ac3", "aac"})
+_LATE = Fraction(1, 20)  # seconds
+_WITH_COVERS = frozenset({"mp4", "mov"})
 _HOMES = {"mov_text": ".mp4"}  # containers that take what .mkv does not
 _STREAM_KEYS = frozenset({"encoder", "vendor_id", "DURATION", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"})
 
@@ -81,6 +84,8 @@ def takes(container: OutputContainer, stream: Stream) -> bool:
     kind, codec = container.format.name, codec_name(stream)
     if kind == "mpegts" and codec not in _MPEGTS:
         return False
+    if kind == "avi" and stream.type == "audio" and not _plays_in_avi(stream, codec):
+        return False
     if stream.codec_context:
         cover = bool(stream.disposition & Disposition.attached_pic) and kind in _WITH_COVERS
         if kind != "mpegts" and codec not in container.supported_codecs and not cover:
@@ -99,8 +104,18 @@ def takes(container: OutputContainer, stream: Stream) -> bool:
     return True
 
 
+def _plays_in_avi(stream: Stream, codec: str) -> bool:
+    """Whether sound is heard right there, where no silence in front is told."""
+    begins = [(one.start_time or 0) * (one.time_base or 0) for one in (stream, *stream.container.streams.video[:1])]
+    return begins[0] - begins[-1] < _LATE and (codec in _AVI or codec.startswith("pcm_"))
+
+
 def copied_packets(
-    container: InputContainer, copies: dict[int, Stream], joins: Sequence[Join] = (), notes: list[str] | None = None
+    container: InputContainer,
+    copies: dict[int, Stream],
+    joins: Sequence[Join] = (),
+    notes: list[str] | None = None,
+    converted: Collection[int] = (),
 ) -> Iterator[Packet[Any]]:
     """Packets of the streams by index, for their copies, with decoding times that rise.
 
@@ -111,13 +126,15 @@ def copied_packets(
         copies: the sink's streams by the source's index.
         joins: where the video's times jump back; the others' are put off alike, so that they stay in step.
         notes: takes what is left out, a line each.
+        converted: which streams are decoded, not copied: their packets may share a time, as rounding makes them.
     """
     clocks: dict[int, _Joined] = {}
     with suppress(FFmpegError):
         for packet in container.demux([container.streams[index] for index in copies]):
             index = packet.stream.index
             if index not in clocks:
-                clocks[index] = _Joined(packet, copies[index], joins)
+                clocks[index] = _Joined(packet, copies[index], joins, copied=index not in converted)
+            clocks[index].rescale(packet)
             if copies[index].type == "attachment" or not packet.size or not _with_times(packet, clocks[index].last):
                 continue
             if clocks[index].takes(packet):
@@ -132,15 +149,17 @@ def copied_packets(
 
 
 class _Joined(Rising):
-    """The clock of a copied stream.
+    """The clock of a stream that is copied, or else decoded.
 
     Attributes:
         left_out: packets that overlap what came in front of a join, or cannot be decoded without them.
     """
 
-    def __init__(self, first: Packet[Any], copy: Stream, joins: Sequence[Join]) -> None:
-        self._base = first.time_base or Fraction(1)
-        super().__init__(self._base, self._step(first, copy))
+    def __init__(self, first: Packet[Any], copy: Stream, joins: Sequence[Join], *, copied: bool) -> None:
+        told = first.time_base or Fraction(1)
+        # Matroska rounds to 1 ms, and packets of TrueHD last less: raised by one each, they would be stretched.
+        self._base = min(told, copy.time_base or told) if copied and first.stream.type == "audio" else told
+        super().__init__(self._base, self._step(first, copy) if copied else 0)
         self._joins, self._cut, self.left_out = joins, False, 0
 
     def _step(self, first: Packet[Any], copy: Stream) -> int:
@@ -148,6 +167,15 @@ class _Joined(Rising):
         if first.stream.type in ("subtitle", "data") or copy.container.format.name in ("matroska", "webm"):
             return 0
         return max(1, min(ceil((copy.time_base or self._base) / self._base), first.duration or 1))
+
+    def rescale(self, packet: Packet[Any]) -> None:
+        """Count a packet's times in this clock's ticks."""
+        if packet.time_base and packet.time_base != self._base:
+            ticks = packet.time_base / self._base
+            packet.pts = None if packet.pts is None else round(packet.pts * ticks)
+            packet.dts = None if packet.dts is None else round(packet.dts * ticks)
+            packet.duration = round((packet.duration or 0) * ticks)
+            packet.time_base = self._base
 
     def takes(self, packet: Packet[Any]) -> bool:
         """Give a packet its times; False if it is to be left out."""

@@ -221,6 +221,6 @@ class Decoder:
     def _change_size(self, frame: av.VideoFrame, moment: Fraction) -> None:
         self._size = (frame.width, frame.height)
         self.changes.append(moment)
-        if self.until is None or moment < self.until:
+        if moment >= self._facts_from and (self.until is None or moment < self.until):
             facts, (width, height) = self.facts, self._size
             self.note_once(f"frames change size to {width}x{height}; they are scaled to {facts.width}x{facts.height}")

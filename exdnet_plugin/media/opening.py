@@ -16,6 +16,7 @@ from exdnet_plugin.media.chroma_site import chroma_site
 from exdnet_plugin.media.facts import ColorTags, VideoFacts
 from exdnet_plugin.media.frames import workable_format
 
+FASTEST = 1000  # frames a second: more is a clock's ticks
 MAX_PIXELS = 1 << 26  # 8192 x 8192, twice 8K: more is a broken header
 
 
@@ -61,6 +62,12 @@ def choose_stream(container: InputContainer, path: Path, wanted: int | None) -> 
     )
 
 
+def _rate(stream: VideoStream) -> Fraction | None:
+    """Frames a second. Raw DV's are told as its clock's ticks, and guessed right."""
+    average, guessed = stream.average_rate, stream.guessed_rate
+    return (guessed if average and guessed and guessed < FASTEST < average else average) or guessed or None
+
+
 def stream_facts(stream: VideoStream, path: Path) -> VideoFacts:
     """What a container tells of a stream; MediaError where it claims frames of no size or of too many pixels."""
     context = stream.codec_context
@@ -77,7 +84,7 @@ def stream_facts(stream: VideoStream, path: Path) -> VideoFacts:
         height=context.height,
         pixel_format=workable_format(context.pix_fmt),
         time_base=stream.time_base or Fraction(1, 90000),
-        rate=stream.average_rate or stream.guessed_rate or None,
+        rate=_rate(stream),
         sample_aspect_ratio=stream.sample_aspect_ratio or None,
         tags=ColorTags.of(context),
         chroma_site=chroma_site(stream),

@@ -35,8 +35,10 @@ from exdnet_plugin.media.source import VideoSource
 from exdnet_plugin.whole_file import REMEDY, check_free, check_not_source, replace_whole
 
 CONTAINERS = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".flv", ".nut", ".mxf", ".mpg", ".ogv"}
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".flv", ".nut", ".mxf", ".mpg"}
+    | ({".ogv"} if "libtheora" in av.codecs_available else set())
 )
+_OF_OLD_PICTURES = frozenset({"timecode", "alpha_mode"})  # what a video's metadata tell that may have changed
 _RUN_UP = Fraction(1, 10)  # seconds that an audio decoder is given before what is heard
 
 
@@ -65,7 +67,10 @@ class VideoSink:
         self._converted, self._filled, self.empty = set[int](), set[int](), list[int]()
         try:
             self._container: OutputContainer = av.open(
-                ffmpeg_name(hidden), "w", container_options=written_options(path, source, encoding)
+                ffmpeg_name(hidden),
+                "w",
+                format="mp4" if path.suffix.lower() == ".m4v" else None,  # what FFmpeg takes it for knows no H.265
+                container_options=written_options(path, source, encoding),
             )
         except (FFmpegError, OSError) as error:
             raise MediaError(f"{path} cannot be written: {error.strerror}. {REMEDY}") from None
@@ -104,7 +109,9 @@ class VideoSink:
         self._container.metadata.update(
             {k: v for k, v in source.container.metadata.items() if k not in _CONTAINER_KEYS}
         )
-        own = {key: value for key, value in stream_metadata(source.stream).items() if key.lower() != "timecode"}
+        own = {
+            key: value for key, value in stream_metadata(source.stream).items() if key.lower() not in _OF_OLD_PICTURES
+        }
         self._video.metadata.update(own | ({"timecode": source.timecode} if source.timecode else {}))
         self._video.disposition = source.stream.disposition
         if source.facts.display_matrix:
@@ -198,7 +205,9 @@ class VideoSink:
             video = self._with_start_told(video)
         with open_media(self._source.path) as container:
             sources = {self._copied[index]: container.streams[index] for index in self._converted}
-            others = converted(self._others(container, until), sources, self.notes)
+            others = converted(
+                self._others(container, until), sources, self._source.origin - self._source.zero, self.notes
+            )
             yield from merge(video, others, key=seconds)
 
     def _with_start_told(self, packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
@@ -219,7 +228,7 @@ class VideoSink:
             return
         zero = self._source.zero
         part = Part(zero if self._source.excerpt.start else None, until)
-        for packet in copied_packets(container, self._copied, self._source.joins, self.notes):
+        for packet in copied_packets(container, self._copied, self._source.joins, self.notes, self._converted):
             cover = packet.stream.disposition & Disposition.attached_pic
             if cover or (not self._is_hidden(packet) and part.takes(packet)):
                 yield packet if cover else _shifted(packet, round(zero / (packet.time_base or Fraction(1))))

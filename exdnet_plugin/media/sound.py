@@ -17,12 +17,14 @@ class Resampled:
         encoder: what takes the pieces.
         slack: containers round times, so samples are counted; where these stray from what is told by more seconds,
             there is a gap, or sound that was heard already and is left out.
+        filled_from: seconds from which on gaps are filled with silence, for containers that know none.
     """
 
-    def __init__(self, encoder: AudioCodecContext, slack: float) -> None:
+    def __init__(self, encoder: AudioCodecContext, slack: float, filled_from: Fraction | None = None) -> None:
         self._encoder, self._slack, self._base = encoder, slack, Fraction(1, encoder.sample_rate)
         self._resampler: tuple[tuple[object, ...], AudioResampler] | None = None
-        self._heard: int | None = None  # samples so far, from time 0
+        self._fills = filled_from is not None
+        self._heard = None if filled_from is None else round(filled_from / self._base)  # samples so far, from time 0
 
     def of(self, frame: AudioFrame, time: Fraction | None) -> Iterator[AudioFrame]:
         """The pieces that are whole with a frame that is heard at a time, in seconds; None: behind the one before."""
@@ -48,10 +50,23 @@ class Resampled:
         slack = self._slack / self._base
         for piece in pieces:
             told = round((piece.pts or 0) * (piece.time_base or self._base) / self._base)
-            if self._heard is None or told > self._heard + slack:
+            if self._heard is None:
+                self._heard = told
+            elif told > self._heard + slack:
+                yield from self._silence(self._heard, told) if self._fills else ()
                 self._heard = told
             elif told < self._heard - slack:
                 continue
             piece.pts, piece.time_base = self._heard, self._base
             self._heard += piece.samples
+            yield piece
+
+    def _silence(self, start: int, end: int) -> Iterator[AudioFrame]:
+        """Whole pieces of silence between two times."""
+        encoder = self._encoder
+        for first in range(start, end - encoder.frame_size + 1, encoder.frame_size):
+            piece = AudioFrame(encoder.format.name, encoder.layout.name, encoder.frame_size)
+            for plane in piece.planes:
+                plane.update(bytes(plane.buffer_size))
+            piece.sample_rate, piece.pts, piece.time_base = encoder.sample_rate, first, self._base
             yield piece

@@ -20,6 +20,7 @@ from exdnet_plugin.media.discontinuity import Join
 from exdnet_plugin.media.facts import SDR_TAGS, VideoFacts
 from exdnet_plugin.media.fields import has_fields
 from exdnet_plugin.media.timecode import advanced
+from exdnet_plugin.pixel_format import pixel_format
 from exdnet_plugin.stream_info import StreamInfo
 
 _SEEK_BACK = (0, 1, 5, 20)  # seconds before a time, until a frame at or before it is found
@@ -115,6 +116,8 @@ class VideoSource:
         if self._decoder.to_sdr:
             self.notes.append(f"HDR ({facts.tags.names().transfer}) is tone-mapped to SDR, BT.709")
             facts = replace(facts, tags=SDR_TAGS, light=None)
+        if told(self.stream.metadata, "alpha_mode") == "1" and "a" not in pixel_format(facts.pixel_format).planes[-1]:
+            self.notes.append("transparency is left out: WebM keeps it in a picture of its own, which is not read")
         self.notes += [f"{what} is left out: it describes the pictures as they were" for what in facts.dropped]
         return facts
 

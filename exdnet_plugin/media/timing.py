@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import floor
 
 import av
 
@@ -40,7 +41,7 @@ def at_constant_rate(frames: Iterator[av.VideoFrame], rate: Fraction, source: Vi
     base = source.facts.time_base
 
     def nearest(moment: Fraction) -> int:
-        return round((moment - source.zero) * rate)
+        return floor((moment - source.zero) * rate + Fraction(1, 2))  # round() would send halves to and fro
 
     def tick(pts: int) -> int:
         return nearest(pts * base)

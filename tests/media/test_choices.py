@@ -73,7 +73,15 @@ def test_a_constant_rate_repeats_and_leaves_out_frames(tmp_path: Path, exdnet: R
     assert [float(f.pts * f.time_base) for f in result] == pytest.approx([i / 25 for i in range(11)], abs=1e-3)
     shown = [frame.to_ndarray().tobytes() for frame in result]
     before = [frame.to_ndarray().tobytes() for frame in decode(source)]
-    assert [before.index(picture) for picture in shown] == [0, 1, 2, 2, 2, 2, 2, 2, 5, 5, 6]
+    assert [before.index(picture) for picture in shown] == [0, 1, 2, 2, 2, 2, 2, 2, 4, 5, 6]
+
+
+def test_half_of_the_rate_leaves_out_every_second_frame(make_clip: MakeClip, tmp_path: Path) -> None:
+    """Every second frame lies in the middle between two ticks, and goes to the later one, as with FFmpeg's fps."""
+    source = make_clip("in.mkv", frames=[np.full((48, 64, 3), 8 * i, np.uint8) for i in range(20)], rate=50)
+    enhance_video(source, tmp_path / "out.mkv", chain="null", codec="ffv1", cfr=25)
+    shown = luma(tmp_path / "out.mkv")
+    assert np.diff(shown) == pytest.approx(np.diff(luma(source)[::2])[0], abs=1.5)
 
 
 @pytest.mark.parametrize(

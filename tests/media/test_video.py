@@ -60,6 +60,34 @@ def test_a_usual_range_that_the_encoder_does_not_write_is_no_loss(tmp_path: Path
     assert not [note for note in report.notes if "range" in note]
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".avi", ".mpg"])
+def test_a_tape_has_its_own_rate(tmp_path: Path, suffix: str) -> None:
+    """FFmpeg tells raw DV's clock, 60000 ticks a second, as its rate."""
+    source = tmp_path / "in.dv"
+    with av.open(str(source), "w", format="dv") as container:
+        video = container.add_stream("dvvideo", rate=25)
+        video.width, video.height, video.pix_fmt = 720, 576, "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=48000, layout="stereo")
+        for number in range(5):
+            frame = av.VideoFrame.from_ndarray(np.full((864, 720), 90, np.uint8), format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(video.encode(frame))
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 1920 * 2), np.int16), format="s16", layout="stereo")
+            silence.sample_rate, silence.pts, silence.time_base = 48000, number * 1920, Fraction(1, 48000)
+            container.mux(sound.encode(silence))
+        container.mux(video.encode(None))
+    enhance_video(source, tmp_path / f"out{suffix}", chain="null")
+    assert len(decode(tmp_path / f"out{suffix}")) == len(decode(source)) == 5
+
+
+def test_transparency_beside_the_pictures_is_named(make_clip: MakeClip, tmp_path: Path) -> None:
+    source = make_clip("in.webm", frames=3, codec="libvpx-vp9", pix_fmt="yuva420p")
+    report = enhance_video(source, tmp_path / "out.mkv", chain="null")
+    assert any("transparency is left out" in note for note in report.notes)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert "alpha_mode" not in {name.lower() for name in container.streams.video[0].metadata}
+
+
 def test_variable_frame_rate_and_offset_start_are_kept(make_clip: MakeClip, tmp_path: Path) -> None:
     pts = [1000, 1017, 1090, 1091, 1400, 1433, 2000]
     source = make_clip("in.mkv", frames=len(pts), pts=pts, time_base=Fraction(1, 1000))
