@@ -74,6 +74,8 @@ class Guarded:
             self.guarded.close()
 
     def __getattr__(self, name: str) -> Any:
+        if name == "guarded":  # of a copy under way, which has nothing yet
+            raise AttributeError(name)
         return getattr(self.guarded, name)
 
 

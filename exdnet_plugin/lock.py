@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TextIO
 
 
-def lock(path: Path) -> TextIO:
-    """A lock file that other processes cannot hold until it is closed; a killed process holds nothing.
+def lock(path: Path, *, forked: bool = False) -> TextIO:
+    """A lock file that others cannot hold until it is closed; a killed process holds nothing.
 
-    Where the system has no such locks (Windows), nothing is held.
+    Within the process, it can be held once; `forked` locks keep other processes alone out, and are not inherited by
+    those that this one forks, which may outlive it. Where the system has no such locks (Windows), nothing is held.
 
     Raises:
         BlockingIOError: another one holds it.
@@ -19,7 +20,7 @@ def lock(path: Path) -> TextIO:
     try:
         import fcntl
 
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (fcntl.lockf if forked else fcntl.flock)(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except ImportError:
         pass
     except BaseException:

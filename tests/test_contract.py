@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ from conftest import Identity, MakeClip, decode
 
 import exdnet_plugin
 from exdnet_plugin import PluginError, StreamInfo, enhance_image, open_filter
-from exdnet_plugin.plugins import Plugins
+from exdnet_plugin.chain import make_chain
+from exdnet_plugin.plugins import Plugins, default_plugins
 from exdnet_plugin.testing import check_processor
 
 Run = Callable[..., tuple[int, str, str]]
@@ -241,3 +243,8 @@ def test_what_there_is_no_memory_for_is_told_with_what_helps(monkeypatch: pytest
     monkeypatch.setattr(Fails, "fail", fail)
     with pytest.raises(exdnet_plugin.ExdnetError, match=r"out of memory: .*--device cpu"):
         enhance_image(PICTURE, chain="fails")
+
+
+def test_a_guarded_processor_can_be_copied() -> None:
+    processor = make_chain("exdnet=strength=0.5", default_plugins())[0]
+    assert type(copy.copy(processor).guarded) is type(copy.deepcopy(processor).guarded)

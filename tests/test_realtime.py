@@ -80,9 +80,11 @@ def test_native_and_torch_transfer_the_same(name: str, size: tuple[int, int], mo
     planes = planes_of(name, size)
     best = native.instructions()
     made = [filtered(planes, name, "realtime", size)]
-    native.instructions("any")
-    made.append(filtered(planes, name, "realtime", size))
-    native.instructions(best)
+    try:
+        native.instructions("any")
+        made.append(filtered(planes, name, "realtime", size))
+    finally:
+        native.instructions(best)
     monkeypatch.setattr(grid, "native", None)
     expected = filtered(planes, name, "realtime", size)
     for found in made:

@@ -145,7 +145,7 @@ def _native(weights: Tensor, frames: Tensor, range_: Tensor) -> Tensor:
 
 
 def _in_order(net: FoldedExdNet) -> Iterator[Tensor]:
-    """Weights in the order in which native_kernel.h takes them."""
+    """Weights in the order in which native_branch.h takes them."""
     yield from _both(net.steps, net.merge)
     for local in (net.raw, net.difference):
         yield from _local(local)

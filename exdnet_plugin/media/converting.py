@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import partial
 from typing import Any
 
-import av
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
@@ -23,7 +20,7 @@ from av.subtitles.codeccontext import SubtitleCodecContext
 from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle, SubtitleSet
 
-from exdnet_plugin.media.copying import stream_metadata
+from exdnet_plugin.media.copying import accepted, codec_name, stream_metadata
 from exdnet_plugin.media.cues import Cue, Cues
 from exdnet_plugin.media.sound import Resampled
 
@@ -34,11 +31,13 @@ _TEXT = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip", "webm": "we
 _TEXTS = frozenset({"subrip", "mov_text", "webvtt", "ass", "text"})  # subtitles that are text, not pictures
 _BIT_RATE = 96_000  # of a channel, at which the encoders above are held to be transparent
 _USUAL_RATE = 48_000
-_SLACK = 0.015  # seconds: less than a packet lasts, so that what is behind a damaged one is heard when it was
+_SLACK = 0.1  # seconds: recordings by the clock stray by some hundredths
+_UNTOLD = 3000  # milliseconds for which a cue is shown whose length is not told
 _MILLISECOND = Fraction(1, 1000)
 _LATEST = 3000  # milliseconds by which a cue may lie in the file behind other streams' packets of its time
 _STYLE, _BEFORE_TEXT = 2, 8  # an ASS event's field, and its commas in front of its text
-_DRAWING = re.compile(r"\{[^}]*\\p[1-9]")  # a shape, in letters and numbers
+_SHAPE = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(?=\{[^}]*\\p0|$)")  # letters and numbers that draw
+_TAGS = re.compile(r"\{[^}]*\}")
 
 
 def add_converted(container: OutputContainer, stream: Stream) -> Stream | None:
@@ -49,12 +48,13 @@ def add_converted(container: OutputContainer, stream: Stream) -> Stream | None:
     kind, decoder = container.format.name, stream.codec_context
     ways: list[Callable[[OutputContainer], Stream]] = []
     if isinstance(decoder, AudioCodecContext) and kind in _SOUND:
+        told = decoder.layout.name.replace("(side)", "")  # AAC has no order of its own for those
         usual = f"{decoder.layout.nb_channels}c"  # where only a number of channels is told
-        ways = [partial(_add_sound, decoder, layout) for layout in (decoder.layout.name, usual, "stereo")]
+        ways = [partial(_add_sound, decoder, layout) for layout in (told, usual, "stereo")]
     elif isinstance(decoder, SubtitleCodecContext) and kind in _TEXT and decoder.codec.canonical_name in _TEXTS:
         ways = [partial(_add_text, decoder)]
     for add in ways:
-        if _works(add, kind):
+        if accepted(kind, add):
             made = add(container)
             made.metadata.update(stream_metadata(stream))
             made.disposition = stream.disposition
@@ -62,15 +62,15 @@ def add_converted(container: OutputContainer, stream: Stream) -> Stream | None:
     return None
 
 
-def _works(add: Callable[[OutputContainer], Stream], kind: str) -> bool:
-    """Whether the encoder opens, and the container's writer takes what it tells."""
-    try:
-        with av.open(io.BytesIO(), "w", format=kind) as trial:
-            add(trial)
-            trial.start_encoding()
-    except (FFmpegError, ValueError):
-        return False
-    return True
+def change(stream: Stream, made: Stream) -> str:
+    """What a stream becomes, in words: its codec, and of sound its channels and its rate where they are others."""
+    before, after = stream.codec_context, made.codec_context
+    words = f"from {codec_name(stream)} to {codec_name(made)}"
+    if not (isinstance(before, AudioCodecContext) and isinstance(after, AudioCodecContext)):
+        return words
+    if before.layout.nb_channels != after.layout.nb_channels:
+        words += f", {before.layout.name} to {after.layout.name}"
+    return words if before.sample_rate == after.sample_rate else f"{words} of {after.sample_rate} Hz"
 
 
 def _add_text(decoder: SubtitleCodecContext, container: OutputContainer) -> Stream:
@@ -95,76 +95,69 @@ def _add_sound(decoder: AudioCodecContext, layout: str, container: OutputContain
 
 
 def converted(
-    packets: Iterator[Packet[Any]], sources: Mapping[Stream, Stream], start: Fraction, notes: list[str]
+    packets: Iterator[Packet[Any]], sources: Mapping[Stream, Stream], notes: list[str]
 ) -> Iterator[Packet[Any]]:
     """Packets of copied streams, those of some converted.
 
     Args:
         packets: of streams of the sink.
         sources: by a stream of the sink that :func:`add_converted` made, that of the source, freshly opened.
-        start: when video begins, in seconds.
-        notes: takes how many packets of a stream are damaged and left out, a line each.
+        notes: takes what of a stream could not be converted, a line each.
     """
-    damaged = Counter[Stream]()
-    conversions: dict[Stream, _Sound | _Text] = {}
-    for made, source in sources.items():
-        filled = start if made.container.format.name in _WITHOUT_GAPS else None
-        conversions[made] = _Sound(made, source, filled) if made.type == "audio" else _Text(made, source)
+    conversions = {made: (_Sound if made.type == "audio" else _Text)(made, source) for made, source in sources.items()}
     texts = [conversion for conversion in conversions.values() if isinstance(conversion, _Text)]
     for packet in packets:
-        made = packet.stream
-        if made not in sources:
-            for text in texts:
-                text.reached(packet)
-                yield from text.ready()
-            yield packet
+        if conversion := conversions.get(packet.stream):
+            yield from conversion.of(packet)
             continue
-        try:
-            conversions[made].take(packet)
-        except FFmpegError:
-            damaged[made] += 1
-        yield from conversions[made].ready()
-    for conversion in conversions.values():
-        conversion.end()
-        yield from conversion.ready()
-    notes += [
-        f"{count} packets of {made.type} stream {sources[made].index} are damaged and left out"
-        for made, count in damaged.items()
-    ]
+        for text in texts:
+            yield from text.reached(packet)
+        yield packet
+    for made, conversion in conversions.items():
+        yield from conversion.rest()
+        what = f"of {made.type} stream {sources[made].index}"
+        if conversion.damaged:
+            notes.append(f"{conversion.damaged} packets {what} are left out: they are damaged, or too long")
+        if conversion.shapes:
+            notes.append(f"{conversion.shapes} shapes drawn {what} are left out: text alone is kept")
 
 
 class _Sound:
     """Sound, decoded and encoded."""
 
-    def __init__(self, made: Stream, source: Stream, filled_from: Fraction | None) -> None:
+    shapes = 0
+
+    def __init__(self, made: Stream, source: Stream) -> None:
         decoder, encoder = source.codec_context, made.codec_context
         assert isinstance(decoder, AudioCodecContext)
         assert isinstance(encoder, AudioCodecContext)
         self._made, self._decoder, self._encoder = made, decoder, encoder
-        self._resampled = Resampled(encoder, _SLACK, filled_from)
-        self._pieces: list[AudioFrame | None] = []  # None: no more comes
+        self._resampled = Resampled(encoder, _SLACK, fills=made.container.format.name in _WITHOUT_GAPS)
+        self.damaged = 0
 
-    def take(self, packet: Packet[Any]) -> None:
-        """Decode a packet. FFmpegError where it is damaged."""
-        self._resample(self._decoder.decode(packet))
-
-    def end(self) -> None:
-        """No more comes."""
-        self._resample(self._decoder.decode(None))
-        self._pieces += [*self._resampled.rest(), None]
-
-    def _resample(self, frames: list[AudioFrame]) -> None:
+    def of(self, packet: Packet[Any] | None) -> Iterator[Packet[Any]]:
+        """What a packet becomes; with None, what the decoder holds back."""
+        try:
+            frames = self._decoder.decode(packet)
+        except FFmpegError:
+            self.damaged += 1
+            self._resampled.lost()
+            return
         for frame in frames:
             told = None if frame.pts is None or frame.time_base is None else frame.pts * frame.time_base
-            self._pieces += self._resampled.of(frame, told)
+            yield from self._encoded(self._resampled.of(frame, told))
 
-    def ready(self) -> Iterator[Packet[Any]]:
-        """What is encoded so far."""
-        for piece in self._pieces:
+    def rest(self) -> Iterator[Packet[Any]]:
+        """What is held back at the end."""
+        yield from self.of(None)
+        yield from self._encoded(self._resampled.rest())
+        yield from self._encoded([None])
+
+    def _encoded(self, pieces: Iterable[AudioFrame | None]) -> Iterator[Packet[Any]]:
+        for piece in pieces:
             for packet in self._encoder.encode(piece):
                 packet.stream = self._made
                 yield packet
-        self._pieces.clear()
 
 
 class _Text:
@@ -176,41 +169,52 @@ class _Text:
         assert isinstance(encoder, SubtitleCodecContext)
         self._made, self._decoder, self._encoder = made, decoder, encoder
         self._one_at_a_time = Cues() if encoder.name == "mov_text" else None
-        self._told: list[Cue] = []
+        self.damaged = self.shapes = 0
 
-    def take(self, packet: Packet[Any]) -> None:
-        """Decode a packet. FFmpegError where it is damaged."""
-        decoded = self._decoder.decode2(packet)
-        if decoded is None:  # MP4 tells that nothing is shown by an empty one
+    def of(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
+        """What is known to be shown once a packet has come."""
+        try:
+            decoded = self._decoder.decode2(packet)
+        except FFmpegError:
+            self.damaged += 1
             return
-        start = _milliseconds(packet.pts, packet)
-        end = start + _milliseconds(packet.duration, packet)
-        for rect in decoded.rects:
-            if isinstance(rect, AssSubtitle) and not _DRAWING.search(event := rect.ass.decode(errors="replace")):
-                fields = event.split(",", _BEFORE_TEXT)
-                cue = Cue(start, end, fields[-1].replace(r"\h", " "), fields[_STYLE])
-                self._told += self._one_at_a_time.add(cue) if self._one_at_a_time else [cue]
+        for rect in decoded.rects if decoded else ():  # MP4 tells that nothing is shown by an empty one
+            if isinstance(rect, AssSubtitle) and (cue := self._cue(rect.ass.decode(errors="replace"), packet)):
+                yield from self._encoded(self._one_at_a_time.add(cue) if self._one_at_a_time else [cue])
 
-    def reached(self, packet: Packet[Any]) -> None:
+    def _cue(self, event: str, packet: Packet[Any]) -> Cue | None:
+        fields = event.split(",", _BEFORE_TEXT)
+        text, shapes = _SHAPE.subn("", fields[-1].replace(r"\h", " "))
+        self.shapes += shapes
+        if shapes and not _TAGS.sub("", text).strip():
+            return None
+        start, length = (_milliseconds(time, packet) for time in (packet.pts, packet.duration))
+        if self._one_at_a_time:
+            length = length or _UNTOLD
+        return Cue(start, start + length, text, fields[_STYLE])
+
+    def reached(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
         """A packet of another stream comes: what is over long before need not wait for the next cue."""
         if self._one_at_a_time and packet.dts is not None:
-            self._told += self._one_at_a_time.over(_milliseconds(packet.dts, packet) - _LATEST)
+            yield from self._encoded(self._one_at_a_time.over(_milliseconds(packet.dts, packet) - _LATEST))
 
-    def end(self) -> None:
-        """No more comes."""
+    def rest(self) -> Iterator[Packet[Any]]:
+        """What is held back at the end."""
         if self._one_at_a_time:
-            self._told += self._one_at_a_time.until()
+            yield from self._encoded(self._one_at_a_time.until())
 
-    def ready(self) -> Iterator[Packet[Any]]:
-        """What is told so far."""
-        for cue in self._told:
+    def _encoded(self, cues: Iterable[Cue]) -> Iterator[Packet[Any]]:
+        for cue in cues:
             event = f"0,0,{cue.style},,0,0,0,,{cue.text}"
-            packet = self._encoder.encode_subtitle(SubtitleSet.create(event.encode(), 0, cue.end - cue.start))
+            try:
+                packet = self._encoder.encode_subtitle(SubtitleSet.create(event.encode(), 0, cue.end - cue.start))
+            except FFmpegError:  # MP4 takes 64 KiB
+                self.damaged += 1
+                continue
             packet.stream, packet.time_base = self._made, _MILLISECOND
             packet.pts = packet.dts = cue.start
             packet.duration = cue.end - cue.start
             yield packet
-        self._told.clear()
 
 
 def _milliseconds(time: int | None, packet: Packet[Any]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from math import ceil
@@ -90,15 +90,25 @@ def takes(container: OutputContainer, stream: Stream) -> bool:
         cover = bool(stream.disposition & Disposition.attached_pic) and kind in _WITH_COVERS
         if kind != "mpegts" and codec not in container.supported_codecs and not cover:
             return False
+    first = _first_packet(stream) if stream.type == "video" else None
+
+    def add(trial: OutputContainer) -> None:
+        copy = trial.add_stream_from_template(stream)
+        copy.disposition = stream.disposition
+        trial.start_encoding()
+        if first is not None and first.dts is not None:
+            first.stream = copy
+            trial.mux(first)
+
+    return accepted(kind, add)
+
+
+def accepted(kind: str, add: Callable[[OutputContainer], object]) -> bool:
+    """Whether a container's writer takes what is added to a file of its own."""
     try:
         with av.open(io.BytesIO(), "w", format=kind) as trial:
-            copy = trial.add_stream_from_template(stream)
-            copy.disposition = stream.disposition
+            add(trial)
             trial.start_encoding()
-            first = _first_packet(stream) if stream.type == "video" else None
-            if first is not None and first.dts is not None:
-                first.stream = copy
-                trial.mux(first)
     except (FFmpegError, ValueError, AttributeError, TypeError):
         return False
     return True

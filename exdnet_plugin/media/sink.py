@@ -22,8 +22,8 @@ from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.media.chapters import chapters_of
-from exdnet_plugin.media.converting import add_converted, converted
-from exdnet_plugin.media.copying import add_copy, codec_name, copied_packets, seconds, shown, stream_metadata
+from exdnet_plugin.media.converting import add_converted, change, converted
+from exdnet_plugin.media.copying import add_copy, copied_packets, seconds, shown, stream_metadata
 from exdnet_plugin.media.encoding import Encoding, check_opened, refused
 from exdnet_plugin.media.kept import left_out
 from exdnet_plugin.media.opening import ffmpeg_name, open_media
@@ -128,7 +128,7 @@ class VideoSink:
         if isinstance(copy, str) and (made := add_converted(self._container, stream)):
             self._converted.add(stream.index)
             self.notes.append(
-                f"{stream.type} stream {stream.index} is converted from {codec_name(stream)} to {codec_name(made)}: "
+                f"{stream.type} stream {stream.index} is converted {change(stream, made)}: "
                 f"{self.path.suffix} does not take it as it is"
             )
             copy = made
@@ -205,9 +205,7 @@ class VideoSink:
             video = self._with_start_told(video)
         with open_media(self._source.path) as container:
             sources = {self._copied[index]: container.streams[index] for index in self._converted}
-            others = converted(
-                self._others(container, until), sources, self._source.origin - self._source.zero, self.notes
-            )
+            others = converted(self._others(container, until), sources, self.notes)
             yield from merge(video, others, key=seconds)
 
     def _with_start_told(self, packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:

@@ -9,6 +9,8 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
+_ROUNDING = 0.002  # seconds: containers count in milliseconds
+
 
 class Resampled:
     """Frames of sound in pieces for an open encoder. Sound may change its rate, format and channels on the way.
@@ -17,14 +19,14 @@ class Resampled:
         encoder: what takes the pieces.
         slack: containers round times, so samples are counted; where these stray from what is told by more seconds,
             there is a gap, or sound that was heard already and is left out.
-        filled_from: seconds from which on gaps are filled with silence, for containers that know none.
+        fills: gaps are filled with silence, also before the first frame, from time 0, for containers that know none.
     """
 
-    def __init__(self, encoder: AudioCodecContext, slack: float, filled_from: Fraction | None = None) -> None:
+    def __init__(self, encoder: AudioCodecContext, slack: float, *, fills: bool = False) -> None:
         self._encoder, self._slack, self._base = encoder, slack, Fraction(1, encoder.sample_rate)
         self._resampler: tuple[tuple[object, ...], AudioResampler] | None = None
-        self._fills = filled_from is not None
-        self._heard = None if filled_from is None else round(filled_from / self._base)  # samples so far, from time 0
+        self._fills, self._lost = fills, 0
+        self._heard = 0 if fills else None  # samples so far, from time 0
 
     def of(self, frame: AudioFrame, time: Fraction | None) -> Iterator[AudioFrame]:
         """The pieces that are whole with a frame that is heard at a time, in seconds; None: behind the one before."""
@@ -40,6 +42,10 @@ class Resampled:
         frame.pts = round(((self._heard or 0) * self._base if time is None else time) * frame.sample_rate)
         yield from self._timed(self._resampler[1].resample(frame))
 
+    def lost(self) -> None:
+        """Something is missing: what comes next is heard when it says, however small the gap."""
+        self._lost = 2  # of a packet, and of what was left of the one before
+
     def rest(self) -> Iterator[AudioFrame]:
         """What is held back of a piece."""
         if self._resampler:
@@ -47,15 +53,15 @@ class Resampled:
         self._resampler = None
 
     def _timed(self, pieces: list[AudioFrame]) -> Iterator[AudioFrame]:
-        slack = self._slack / self._base
         for piece in pieces:
+            ahead, self._lost = _ROUNDING if self._lost else self._slack, max(self._lost - 1, 0)
             told = round((piece.pts or 0) * (piece.time_base or self._base) / self._base)
             if self._heard is None:
                 self._heard = told
-            elif told > self._heard + slack:
+            elif told > self._heard + ahead / self._base:
                 yield from self._silence(self._heard, told) if self._fills else ()
                 self._heard = told
-            elif told < self._heard - slack:
+            elif told < self._heard - self._slack / self._base:
                 continue
             piece.pts, piece.time_base = self._heard, self._base
             self._heard += piece.samples

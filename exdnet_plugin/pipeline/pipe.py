@@ -105,8 +105,6 @@ def _run(source: BinaryIO, sink: _Pipe, form: Form, color: ColorFacts | None, ho
         first = next(frames, None)
         if first is None:
             raise MediaError(f"what comes in holds no frame; let FFmpeg write -f {container_format}")
-        if first.interlaced_frame:
-            raise MediaError(f"what comes in is interlaced; {_FIELDS}")
         out = _like(writer, codec, stream, first)
         sink.aspect = stream.sample_aspect_ratio or Fraction(0)
         if form == "nut" and sink.aspect not in (0, 1):
@@ -126,6 +124,8 @@ _STRICT = {"strict": "-1", "flush_packets": "1"}  # y4m of more than 8 bits is F
 
 def _workable(reader: Any, stream: VideoStream) -> Iterator[av.VideoFrame]:
     for frame in reader.decode(stream):
+        if frame.interlaced_frame:
+            raise MediaError(f"what comes in is interlaced; {_FIELDS}")
         yield reformatted(frame, workable_format(frame.format.name))
 
 

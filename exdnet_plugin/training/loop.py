@@ -53,7 +53,7 @@ class Trainer:
 
     Raises:
         CheckpointError: the folder's checkpoint cannot be read.
-        ValueError: it is of another recipe.
+        ValueError: it is of another recipe, or another process trains there.
     """
 
     def __init__(
@@ -68,6 +68,10 @@ class Trainer:
     ) -> None:
         self.recipe, self.folder, self.device = recipe, folder, device
         folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock = lock(folder / "lock", forked=True)
+        except BlockingIOError:
+            raise ValueError(f"--run {folder}: another process trains there; give another, or stop it") from None
         torch.manual_seed(recipe.seed)
         self.network = ExdNet().to(device)
         if initial is not None:
@@ -111,16 +115,7 @@ class Trainer:
 
         Raises:
             TrainingStoppedError: loss or gradient is not finite; what is saved is of the last good step saved.
-            ValueError: another process trains in the folder.
         """
-        try:
-            alone = lock(self.folder / "lock")
-        except BlockingIOError:
-            raise ValueError(f"--run {self.folder}: another process trains there; give another, or stop it") from None
-        with alone:
-            self._run(batches, validate, report, remembered)
-
-    def _run(self, batches: Batches, validate: Validate, report: Report, remembered: Remembered | None) -> None:
         recipe = self.recipe
         first, started = self.step, time.monotonic()
         for batch in batches(first, recipe.steps):

@@ -99,12 +99,12 @@ def test_sound_is_heard_when_it_was(
 
 def test_avi_has_mp3_in_stereo(tmp_path: Path) -> None:
     """It does not tell what an encoder puts in front, so that sound is late by that, and B-frames are read as later."""
-    enhance_video(
-        knocking(tmp_path / "in.mkv", "libopus", rate=48000, layout="5.1"), tmp_path / "out.avi", chain="null"
-    )
+    source = knocking(tmp_path / "in.mkv", "libopus", rate=48000, layout="5.1")
+    report = enhance_video(source, tmp_path / "out.avi", chain="null")
     with av.open(str(tmp_path / "out.avi")) as container:
         context = container.streams.audio[0].codec_context
         assert (context.codec.canonical_name, context.layout.nb_channels) == ("mp3", 2)
+    assert any("from opus to mp3, 5.1 to stereo:" in note for note in report.notes)
     assert heard(tmp_path / "out.avi") == pytest.approx(KNOCK, abs=0.03)
 
 
@@ -132,6 +132,55 @@ def test_avi_has_sound_that_plays_and_silence_in_front(tmp_path: Path, codec: st
     assert heard(tmp_path / "out.avi") == pytest.approx(KNOCK, abs=0.035)
 
 
+def remade(source: Path, sink: Path, change: Callable[[av.Packet, int], av.Packet]) -> Path:
+    """A copy whose packets are changed, each with its number."""
+    with av.open(str(source)) as read, av.open(str(sink), "w") as container:
+        copies = {stream.index: container.add_stream_from_template(stream) for stream in read.streams}
+        for number, packet in enumerate(packet for packet in read.demux() if packet.size):
+            stream = copies[packet.stream.index]
+            made = change(packet, number)
+            made.pts, made.dts, made.time_base, made.duration = (
+                packet.pts,
+                packet.dts,
+                packet.time_base,
+                packet.duration,
+            )
+            made.stream = stream
+            container.mux(made)
+    return sink
+
+
+def test_in_avi_sound_that_begins_before_the_video_stays_in_step(tmp_path: Path) -> None:
+    def later(packet: av.Packet, _: int) -> av.Packet:
+        if packet.stream.type == "video":
+            packet.pts += 1000
+            packet.dts = None if packet.dts is None else packet.dts + 1000
+        return packet
+
+    source = remade(knocking(tmp_path / "whole.mkv", "libopus", rate=48000), tmp_path / "in.mkv", later)
+    enhance_video(source, tmp_path / "out.avi", chain="null")
+    assert heard(tmp_path / "out.avi") == pytest.approx(KNOCK, abs=0.035)
+
+
+@pytest.mark.parametrize("sink", ["out.mov", "out.avi"])
+def test_sound_of_a_recording_by_the_clock_is_all_kept(tmp_path: Path, sink: str) -> None:
+    rng, times = np.random.default_rng(0), [-1]
+
+    def jittered(packet: av.Packet, _: int) -> av.Packet:
+        if packet.stream.type == "audio":
+            times.append(max(times[-1] + 1, packet.pts + int(rng.integers(-25, 26))))
+            packet.pts = packet.dts = times[-1]
+        return packet
+
+    source = remade(knocking(tmp_path / "whole.mkv", "libopus", rate=48000), tmp_path / "in.mkv", jittered)
+    enhance_video(source, tmp_path / sink, chain="null")
+    with av.open(str(tmp_path / sink)) as container:
+        rate = container.streams.audio[0].codec_context.sample_rate
+        length = sum(frame.samples for frame in container.decode(audio=0)) / rate
+    assert length == pytest.approx(SECONDS, abs=0.08)
+    assert heard(tmp_path / sink) == pytest.approx(KNOCK, abs=0.06)
+
+
 def test_a_part_of_sound_is_converted(tmp_path: Path) -> None:
     source = knocking(tmp_path / "in.mp4", "aac", rate=48000)
     enhance_video(source, tmp_path / "out.webm", chain="null", start=Fraction(1), end=Fraction(3, 2))
@@ -157,16 +206,12 @@ def test_sound_may_change_its_channels_on_the_way(tmp_path: Path, codec: str, ki
 
 
 def test_damaged_sound_is_named_and_the_rest_is_heard(tmp_path: Path) -> None:
-    whole, source = knocking(tmp_path / "whole.mp4", "aac", rate=48000), tmp_path / "in.mkv"
-    with av.open(str(whole)) as read, av.open(str(source), "w") as container:
-        copies = {stream.index: container.add_stream_from_template(stream) for stream in read.streams}
-        for number, packet in enumerate(packet for packet in read.demux() if packet.size):
-            damaged = av.Packet(b"\xff" * packet.size) if packet.stream.type == "audio" and number % 40 == 0 else packet
-            damaged.pts, damaged.dts, damaged.time_base = packet.pts, packet.dts, packet.time_base
-            damaged.duration, damaged.stream = packet.duration, copies[packet.stream.index]
-            container.mux(damaged)
+    def damaged(packet: av.Packet, number: int) -> av.Packet:
+        return av.Packet(b"\xff" * packet.size) if packet.stream.type == "audio" and number % 40 == 0 else packet
+
+    source = remade(knocking(tmp_path / "whole.mp4", "aac", rate=48000), tmp_path / "in.mkv", damaged)
     report = enhance_video(source, tmp_path / "out.webm", chain="null")
-    assert any("packets of audio stream 1 are damaged and left out" in note for note in report.notes)
+    assert any("packets of audio stream 1 are left out: they are damaged" in note for note in report.notes)
     assert knock(tmp_path / "out.webm") == pytest.approx(KNOCK, abs=0.03)
 
 
@@ -206,7 +251,7 @@ def test_subtitles_become_those_of_mp4_and_return(tmp_path: Path) -> None:
     told = [(40, 80, r"Dark {\i1}night"), (90, 130, "Ä\ntwo")]
     assert shown(tmp_path / "out.mp4") == told
     enhance_video(tmp_path / "out.mp4", tmp_path / "back.mkv", chain="null")
-    assert [times for *times, _ in shown(tmp_path / "back.mkv")] == [list(times) for *times, _ in told]
+    assert shown(tmp_path / "back.mkv") == [(40, 80, r"Dark {\i1}night{\i0}"), (90, 130, "Ä\ntwo")]
 
 
 def test_of_subtitles_that_overlap_mp4_shows_all(tmp_path: Path) -> None:
@@ -220,6 +265,13 @@ def test_of_subtitles_that_overlap_mp4_shows_all(tmp_path: Path) -> None:
         (80, 100, "long"),
         (110, 120, "last"),
     ]
+
+
+def test_a_subtitle_that_is_too_long_is_left_out_and_named(tmp_path: Path) -> None:
+    lines = [(0, 40, b"x" * 70_000), (50, 90, b"short"), (100, 100, b"no end")]
+    report = enhance_video(with_extra(".mkv", cues("subrip", lines))(tmp_path), tmp_path / "out.mp4", chain="null")
+    assert any("1 packets of subtitle stream 1 are left out" in note for note in report.notes)
+    assert shown(tmp_path / "out.mp4") == [(50, 90, "short"), (100, 3100, "no end")]
 
 
 def test_what_is_over_need_not_wait_for_the_next_cue() -> None:
@@ -251,6 +303,7 @@ def test_styles_are_kept_and_shapes_are_no_text(tmp_path: Path) -> None:
         (50, 90, rb"1,0,Default,,0,0,0,,{\i1}open"),
         (50, 90, b"2,0,Default,,0,0,0,,plain"),
         (100, 110, rb"3,0,Default,,0,0,0,,{\p1}m 0 0 l 100 0 100 100"),
+        (120, 130, rb"4,0,Default,,0,0,0,,{\p1}m 0 0 l 9 9{\p0}beside it"),
     ]
 
     def add(container: Any, _: Any) -> None:
@@ -263,8 +316,10 @@ def test_styles_are_kept_and_shapes_are_no_text(tmp_path: Path) -> None:
             packet.duration = end - begin
             container.mux(packet)
 
-    enhance_video(with_extra(".mkv", add)(tmp_path), tmp_path / "out.mp4", chain="null")
-    thought, both = shown(tmp_path / "out.mp4")
+    report = enhance_video(with_extra(".mkv", add)(tmp_path), tmp_path / "out.mp4", chain="null")
+    assert any("2 shapes drawn of subtitle stream 1 are left out" in note for note in report.notes)
+    thought, both, beside = shown(tmp_path / "out.mp4")
+    assert beside == (120, 130, "beside it")
     assert thought == (0, 40, r"{\i1}Why me")
     assert both == (50, 90, "{\\i1}open\n{\\r}plain")
 

@@ -21,7 +21,6 @@ import torch
 from exdnet_plugin import whole_file
 from exdnet_plugin.exdnet.checkpoint import load_weights
 from exdnet_plugin.exdnet.exposures import RELLISUR_CONSTANTS
-from exdnet_plugin.lock import lock
 from exdnet_plugin.training import loop
 
 Run = Callable[..., tuple[int, str, str]]
@@ -126,8 +125,13 @@ def test_a_run_does_not_go_on_as_another_one(exdnet: Run, pairs: Path, tmp_path:
 
 def test_two_processes_do_not_train_in_one_folder(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
     options = ["train", pairs, "--run", tmp_path, *SMALL, "--steps", 2]
-    with lock(tmp_path / "lock"):
+    script = "import sys; from pathlib import Path; from exdnet_plugin.lock import lock; "
+    script += f"held = lock(Path({str(tmp_path / 'lock')!r}), forked=True); print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
         refused(exdnet(*options), "another process trains there")
+        other.communicate(b"")
     assert exdnet(*options)[0] == 0
 
 
