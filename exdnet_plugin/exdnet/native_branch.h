@@ -32,19 +32,19 @@ struct NAME(Input) {
             }
     }
     void differ(long last) {
-        const float *rows[3];
-        for (; steps.made <= last && steps.made < tile.height; steps.made++) {
-            see(steps.made + 1);
-            seen.around(steps.made, rows);
-            NAME(convolve)<7, 9>(rows, steps[steps.made], tile.stride, tile.width, step, nullptr);
-        }
+        grow<7, 9>(steps, last, seen, [&](long row) { see(row); }, step, nullptr);
     }
     void unite(long last) {
+        grow<9, 3>(merged, last, steps, [&](long row) { differ(row); }, merge, merge_bias);
+    }
+    // A layer up to a row, from one that `prepare` makes up to a row.
+    template <int CIN, int COUT, class Prepare>
+    void grow(NAME(Ring) &layer, long last, const NAME(Ring) &from, Prepare prepare, const float *weight, const float *bias) {
         const float *rows[3];
-        for (; merged.made <= last && merged.made < tile.height; merged.made++) {
-            differ(merged.made + 1);
-            steps.around(merged.made, rows);
-            NAME(convolve)<9, 3>(rows, merged[merged.made], tile.stride, tile.width, merge, merge_bias);
+        for (; layer.made <= last && layer.made < tile.height; layer.made++) {
+            prepare(layer.made + 1);
+            from.around(layer.made, rows);
+            NAME(convolve)<CIN, COUT>(rows, layer[layer.made], tile.stride, tile.width, weight, bias);
         }
     }
 };

@@ -29,6 +29,7 @@ from exdnet_plugin.live.sources import Source
 from exdnet_plugin.media.facts import ColorTags
 from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, quarter_turns, through, tone_mapped, turned
 from exdnet_plugin.media.frames import reformatted, workable_format
+from exdnet_plugin.media.opening import frame_rate
 
 OPENING = 2  # patiences until a source is open: FFmpeg looks at some pictures first, of slow cameras for seconds
 UNDECODED = 10.0  # seconds of packets of which none can be decoded
@@ -90,7 +91,7 @@ class Capture:
     @property
     def rate(self) -> Fraction | None:
         """Frames a second as told; None where it is not."""
-        return self.stream.average_rate or self.stream.guessed_rate or None
+        return frame_rate(self.stream)
 
     @property
     def pixel_aspect(self) -> Fraction | None:

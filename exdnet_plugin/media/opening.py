@@ -62,8 +62,8 @@ def choose_stream(container: InputContainer, path: Path, wanted: int | None) -> 
     )
 
 
-def _rate(stream: VideoStream) -> Fraction | None:
-    """Frames a second. Raw DV's are told as its clock's ticks, and guessed right."""
+def frame_rate(stream: VideoStream) -> Fraction | None:
+    """Frames a second, None where they are not told. Raw DV's are told as its clock's ticks, and guessed right."""
     average, guessed = stream.average_rate, stream.guessed_rate
     return (guessed if average and guessed and guessed < FASTEST < average else average) or guessed or None
 
@@ -84,7 +84,7 @@ def stream_facts(stream: VideoStream, path: Path) -> VideoFacts:
         height=context.height,
         pixel_format=workable_format(context.pix_fmt),
         time_base=stream.time_base or Fraction(1, 90000),
-        rate=_rate(stream),
+        rate=frame_rate(stream),
         sample_aspect_ratio=stream.sample_aspect_ratio or None,
         tags=ColorTags.of(context),
         chroma_site=chroma_site(stream),
