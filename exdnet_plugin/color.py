@@ -12,8 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from exdnet_plugin import yuv
 from exdnet_plugin.pixel_format import PixelFormat, pixel_format
 from exdnet_plugin.stream_info import ColorFacts, StreamInfo
+from exdnet_plugin.yuv import Coding
 
 # H.273 table 4: Kr and Kb by FFmpeg's name of the matrix.
 LUMA_WEIGHTS = {
@@ -69,14 +71,17 @@ class ColorConverter:
         self.layout: PixelFormat = pixel_format(stream.pixel_format)
         self.facts = resolve(stream)
         self._size = stream.height, stream.width
-        self._kr, self._kb = LUMA_WEIGHTS[self.facts.matrix]
+        self._coding = self._told()
 
     def to_rgb(self, planes: Sequence[Tensor]) -> Tensor:
         """Planes in the stream's format, integers as they lie in memory, to (1, 3, H, W) float32 RGB.
 
         [0, 1] is black to white; what lies beyond (super-white, colours outside RGB) is not clipped here.
         """
-        channels = {name: self._values(plane) for name, plane in self._split(planes).items() if name != "a"}
+        split = self._split(planes)
+        if self._compiled(split):
+            return yuv.to_rgb([split[name] for name in "yuv"], self._coding)
+        channels = {name: self._values(plane) for name, plane in split.items() if name != "a"}
         if self.layout.family == "yuv":
             return self._yuv_to_rgb(*(channels[name] for name in "yuv"))
         if self.layout.family == "gray":
@@ -85,11 +90,19 @@ class ColorConverter:
 
     def from_rgb(self, rgb: Tensor, original: Sequence[Tensor]) -> list[Tensor]:
         """(1, 3, H, W) float RGB to planes of the stream's pixel format. Alpha is taken from the original planes."""
-        between = self._between_samples(original) if self.layout.family == "yuv" else None
-        words = {name: self._words(value) for name, value in self.to_channels(rgb, between).items()}
-        if any("a" in names for names in self.layout.planes):
-            words["a"] = self._split(original)["a"]
+        split = self._split(original)
+        if self._compiled(split):
+            words = dict(zip("yuv", yuv.from_rgb(rgb, [split[name] for name in "yuv"], self._coding), strict=True))
+        else:
+            between = self._between_samples(split) if self.layout.family == "yuv" else None
+            words = {name: self._words(value) for name, value in self.to_channels(rgb, between).items()}
+        if "a" in split:
+            words["a"] = split["a"]
         return self._join(words)
+
+    def _compiled(self, channels: dict[str, Tensor]) -> bool:
+        """Whether the compiled engine takes them."""
+        return self.layout.family == "yuv" and not self.layout.shift and yuv.takes([channels[name] for name in "yuv"])
 
     def to_channels(self, rgb: Tensor, between: Tensor | None = None) -> dict[str, Tensor]:
         """(1, 3, H, W) float RGB to each channel's codes, (1, 1, h, w), not rounded; `between` is added to chroma."""
@@ -114,6 +127,15 @@ class ColorConverter:
         if shift:
             channels = {name: (value.to(torch.int32) << shift).to(value.dtype) for name, value in channels.items()}
         return self._join(channels)
+
+    def _told(self) -> Coding:
+        """What the facts say, in codes."""
+        step, full = float(1 << (self.layout.depth - 8)), self.facts.range == "full"
+        luma = (0.0, float(self.peak)) if full else (16 * step, 219 * step)
+        chroma = (128 * step, float(self.peak) if full else 224 * step)
+        site = self.facts.chroma_site
+        cosited = site in ("left", "topleft"), site in ("top", "topleft")
+        return Coding(*LUMA_WEIGHTS[self.facts.matrix], *luma, *chroma, self.peak, *cosited)
 
     @property
     def peak(self) -> int:
@@ -146,70 +168,56 @@ class ColorConverter:
             return codes.to(torch.uint8)
         return (codes.to(torch.int32) << self.layout.shift).to(torch.uint16)
 
-    def _scale(self) -> tuple[float, float, float, float]:
-        """Luma offset and span, chroma offset and span, in codes."""
-        step = float(1 << (self.layout.depth - 8))
-        if self.facts.range == "full":
-            return 0.0, self.peak, 128 * step, self.peak
-        return 16 * step, 219 * step, 128 * step, 224 * step
-
     def _luma(self, y: Tensor) -> Tensor:
-        offset, span, _, _ = self._scale()
-        return (y - offset).div_(span)
+        return (y - self._coding.luma_offset).div_(self._coding.luma_span)
 
     def _codes(self, value: Tensor, *, luma: bool) -> Tensor:
-        luma_offset, luma_span, chroma_offset, chroma_span = self._scale()
-        offset, span = (luma_offset, luma_span) if luma else (chroma_offset, chroma_span)
+        by = self._coding
+        offset, span = (by.luma_offset, by.luma_span) if luma else (by.chroma_offset, by.chroma_span)
         return (value * span).add_(offset)
 
     def _weigh(self, rgb: Tensor) -> Tensor:
         r, g, b = rgb.split(1, dim=1)
-        luma: Tensor = self._kr * r + (1 - self._kr - self._kb) * g + self._kb * b
+        kr, kb = self._coding.kr, self._coding.kb
+        luma: Tensor = kr * r + (1 - kr - kb) * g + kb * b
         return luma
 
     def _yuv_to_rgb(self, y: Tensor, u: Tensor, v: Tensor) -> Tensor:
-        _, _, offset, span = self._scale()
-        luma = self._luma(y)
-        cb, cr = self._upsample(torch.cat([u, v], dim=1).sub_(offset).div_(span)).split(1, dim=1)
-        kr, kb = self._kr, self._kb
+        by, luma = self._coding, self._luma(y)
+        chroma = torch.cat([u, v], dim=1).sub_(by.chroma_offset).div_(by.chroma_span)
+        cb, cr = self._upsample(chroma).split(1, dim=1)
+        kr, kb = by.kr, by.kb
         kg = 1 - kr - kb
         green = luma - (2 * kb * (1 - kb) / kg) * cb - (2 * kr * (1 - kr) / kg) * cr
         return torch.cat([luma + 2 * (1 - kr) * cr, green, luma + 2 * (1 - kb) * cb], dim=1)
 
-    def _between_samples(self, original: Sequence[Tensor]) -> Tensor:
+    def _between_samples(self, channels: dict[str, Tensor]) -> Tensor:
         """Chroma detail, in codes, that going to full size and back smooths away: (1, 2, h, w), or 0 for 4:4:4.
 
         It is added back, so that what is not changed comes back as it was, whatever the filters.
         """
         if self.layout.log2_chroma == (0, 0):
             return torch.zeros(())
-        channels = self._split(original)
         chroma = torch.cat([self._values(channels["u"]), self._values(channels["v"])], dim=1)
         return chroma - self._downsample(self._upsample(chroma))
 
     def _rgb_to_yuv(self, rgb: Tensor, between: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        luma = self._weigh(rgb)
-        differences = torch.cat(
-            [(rgb[:, 2:] - luma) / (2 * (1 - self._kb)), (rgb[:, :1] - luma) / (2 * (1 - self._kr))], dim=1
-        )
+        luma, by = self._weigh(rgb), self._coding
+        blue, red = (rgb[:, 2:] - luma) / (2 * (1 - by.kb)), (rgb[:, :1] - luma) / (2 * (1 - by.kr))
+        differences = torch.cat([blue, red], dim=1)
         codes = self._codes(self._downsample(differences), luma=False) + between.to(rgb.device)
         cb, cr = codes.split(1, dim=1)
         return self._codes(luma, luma=True), cb, cr
 
-    def _cosited(self) -> tuple[bool, bool]:
-        """Whether chroma lies on a luma sample, (horizontally, vertically); between two otherwise."""
-        site = self.facts.chroma_site
-        return site in ("left", "topleft"), site in ("top", "topleft")
-
     def _upsample(self, chroma: Tensor) -> Tensor:
         height, width = self._size
-        for dim, subsampled, cosited in zip((3, 2), self.layout.log2_chroma, self._cosited(), strict=True):
+        for dim, subsampled, cosited in zip((3, 2), self.layout.log2_chroma, self._coding.cosited, strict=True):
             if subsampled:
                 chroma = _double(chroma, dim, cosited)
         return chroma[:, :, :height, :width]
 
     def _downsample(self, chroma: Tensor) -> Tensor:
-        for dim, subsampled, cosited in zip((3, 2), self.layout.log2_chroma, self._cosited(), strict=True):
+        for dim, subsampled, cosited in zip((3, 2), self.layout.log2_chroma, self._coding.cosited, strict=True):
             if subsampled:
                 chroma = _halve(chroma, dim, cosited)
         return chroma

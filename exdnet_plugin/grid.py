@@ -6,7 +6,7 @@ TPAMI 2013, section 3.4), its coefficients enlarged (He and Sun, "Fast Guided Fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from exdnet_plugin.exdnet.engines import native
-from exdnet_plugin.exdnet.inference import tile_threads
+from exdnet_plugin.exdnet.planes import in_parts, plane, run_all
 
 EPSILON = 3e-5  # of full scale squared: how little a neighbourhood may vary before it counts as flat
 ROWS = 512  # that a thread does at once, at most
@@ -83,14 +83,8 @@ def shrink(channels: Sequence[Tensor], size: tuple[int, int]) -> list[Tensor]:
         return [F.adaptive_avg_pool2d(channel.to(torch.int32).float()[None, None], size)[0, 0] for channel in channels]
     results = [torch.empty(size) for _ in channels]
     pairs = zip(channels, results, strict=True)
-    _all([partial(native.shrink, _plane(channel), result.data_ptr(), *size, 1.0) for channel, result in pairs])
+    run_all([partial(native.shrink, plane(channel), result.data_ptr(), *size, 1.0) for channel, result in pairs])
     return results
-
-
-def _all(jobs: Sequence[Callable[[], None]]) -> None:
-    """Run each on one of the threads for tiles."""
-    for done in [tile_threads().submit(job) for job in jobs]:
-        done.result()
 
 
 def apply(channels: Sequence[Tensor], grid: Tensor, peak: int) -> list[Tensor]:
@@ -107,18 +101,13 @@ def apply(channels: Sequence[Tensor], grid: Tensor, peak: int) -> list[Tensor]:
     results = [torch.empty_like(channel, memory_format=torch.contiguous_format) for channel in channels]
     grid = grid.contiguous()
     jobs = []
-    a, b, c = (_plane(one) for one in inputs)
+    a, b, c = (plane(one) for one in inputs)
     for result, part in zip(results, grid, strict=True):
         height, cells = result.shape[0], (part.shape[1], part.shape[2])
-        call = partial(native.apply, a, b, c, _plane(result), part.data_ptr(), *cells)
-        jobs += [partial(call, row, float(peak), min(row + ROWS, height)) for row in range(0, height, ROWS)]
-    _all(jobs)
+        call = partial(native.apply, a, b, c, plane(result), part.data_ptr(), *cells, float(peak))
+        jobs += in_parts(call, height, ROWS)
+    run_all(jobs)
     return results
-
-
-def _plane(channel: Tensor) -> tuple[int, int, int, int, int]:
-    height, width = channel.shape
-    return channel.data_ptr(), width, height, channel.stride(0), channel.element_size()
 
 
 def _applied(inputs: Sequence[Tensor], like: Tensor, grid: Tensor, peak: int) -> Tensor:

@@ -9,7 +9,8 @@ import os
 import shutil
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -45,6 +46,20 @@ def compiled() -> None:
         there = headers and any(map(shutil.which, ("c++", "g++", "clang++")))
         reason = "the package was built without its compiled engine"
         pytest.fail(reason) if there else pytest.skip(f"{reason}: there is no C++ compiler")
+
+
+@pytest.fixture
+def instruction_sets(compiled: None) -> Iterator[list[str]]:
+    """Those of the compiled engine that are here, best first. A test may choose among them by their names."""
+    from exdnet_plugin.exdnet import native
+
+    best, found = native.instructions(), []
+    for name in ("avx512", "avx2", "any"):
+        with suppress(ValueError):
+            found.append(native.instructions(name))
+    native.instructions(best)
+    yield found
+    native.instructions(best)
 
 
 def scene(seed: int, size: tuple[int, int]) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 from av.filter import Graph
 from conftest import Identity, scene
 
-from exdnet_plugin import open_filter
+from exdnet_plugin import open_filter, yuv
 from exdnet_plugin.color import LUMA_WEIGHTS, ColorConverter, resolve
 from exdnet_plugin.media.frames import frame_planes
 from exdnet_plugin.pixel_format import pixel_format
@@ -167,6 +167,35 @@ def test_every_size_works(size: tuple[int, int], name: str) -> None:
     rgb = converter.to_rgb(planes)
     assert rgb.shape == (1, 3, size[1], size[0])
     assert [tuple(plane.shape) for plane in converter.from_rgb(rgb, planes)] == shapes
+
+
+@pytest.mark.parametrize("site", ["left", "center", "topleft", "top"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (3, 5), (101, 77), (230, 142)])
+@pytest.mark.parametrize("name", ["yuv420p", "yuv422p", "yuv440p", "yuv444p", "yuva420p", "yuv420p10le", "yuv422p16le"])
+def test_native_and_torch_convert_the_same(
+    name: str, size: tuple[int, int], site: str, instruction_sets: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from exdnet_plugin.exdnet import native
+
+    layout, random = pixel_format(name), np.random.default_rng(0)
+    shapes = [layout.plane_shape(index, *size) for index in range(len(layout.planes))]
+    wide = [random.integers(0, 1 << layout.depth, (shape[0], shape[1] + 3)) for shape in shapes]  # rows end with more
+    kind = np.uint8 if layout.depth == 8 else np.uint16
+    planes = [torch.from_numpy(plane.astype(kind))[:, :-3] for plane in wide]
+    facts = ColorFacts(matrix="bt709", range="full" if size[0] == 101 else "limited", chroma_site=site)
+    converter = ColorConverter(StreamInfo(*size, name, color=facts))
+    curved = torch.rand(1, 3, size[1], size[0], generator=torch.Generator().manual_seed(0)) ** 2 * 1.2 - 0.1
+    with monkeypatch.context() as patched:
+        patched.setattr(yuv, "native", None)
+        rgb, back = converter.to_rgb(planes), converter.from_rgb(curved, planes)
+    for instructions in instruction_sets:
+        native.instructions(instructions)
+        assert (converter.to_rgb(planes) - rgb).abs().max() < 1e-5
+        assert all(torch.equal(a, b) for a, b in zip(converter.from_rgb(rgb, planes), planes, strict=True))
+        for made, expected in zip(converter.from_rgb(curved, planes), back, strict=True):
+            off = (made.to(torch.int32) - expected.to(torch.int32)).abs()
+            assert off.max() <= 1, "but for what lies half-way between two codes"
+            assert (off > 0).sum() <= 1 + off.numel() * 1e-3 * (1 << (layout.depth - 8))
 
 
 def test_alpha_is_kept() -> None:

@@ -71,20 +71,17 @@ def test_a_curve_in_realtime_is_the_curve(name: str) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(planes, kept, strict=True)), "originals are not written to"
 
 
-@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 4), (33, 17), (240, 400)])
 @pytest.mark.parametrize("name", ["yuv420p", "yuv420p10le", "yuv444p", "gray"])
-def test_native_and_torch_transfer_the_same(name: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_native_and_torch_transfer_the_same(
+    name: str, size: tuple[int, int], instruction_sets: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from exdnet_plugin.exdnet import native
 
-    planes = planes_of(name, size)
-    best = native.instructions()
-    made = [filtered(planes, name, "realtime", size)]
-    try:
-        native.instructions("any")
+    planes, made = planes_of(name, size), []
+    for instructions in instruction_sets:
+        native.instructions(instructions)
         made.append(filtered(planes, name, "realtime", size))
-    finally:
-        native.instructions(best)
     monkeypatch.setattr(grid, "native", None)
     expected = filtered(planes, name, "realtime", size)
     for found in made:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 SIDE = 128  # pixels: what a frame is shrunk to, so that its size does not change how bright it looks, either
+AT_ONCE = 8  # rows of those, on a CPU
 UPPER = 0.003  # of the values are at or above the upper end
 
 
@@ -24,8 +25,20 @@ def look(frames: Tensor) -> Tensor:
 
 def shrunk(frames: Tensor) -> Tensor:
     """(N, 3, H, W) float to (N, 3, 128, 128): means of cells."""
-    rows, columns = (_shrinking(side, frames) for side in frames.shape[2:])
-    return rows @ frames @ columns.T
+    return _rows_shrunk(frames) @ _shrinking(frames.shape[3], frames).T
+
+
+def _rows_shrunk(frames: Tensor) -> Tensor:
+    """Rows of (N, 3, H, W) to `SIDE`; on a CPU a few at once from those they cover, since the others count nothing."""
+    high = frames.shape[2]
+    rows = _shrinking(high, frames)
+    if frames.device.type != "cpu" or torch.compiler.is_compiling():
+        return rows @ frames
+    parts = []
+    for first in range(0, SIDE, AT_ONCE):
+        covered = slice(first * high // SIDE, -(-(first + AT_ONCE) * high // SIDE))
+        parts.append(rows[first : first + AT_ONCE, covered] @ frames[:, :, covered])
+    return torch.cat(parts, dim=2)
 
 
 def upper_end(small: Tensor, part: float = UPPER) -> Tensor:

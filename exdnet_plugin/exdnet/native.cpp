@@ -53,7 +53,7 @@ static void add(const float *__restrict difference, float scale, long wide, floa
     for (long i = 0; i < wide; i++) result[i] += difference[i] * scale;
 }
 
-#include "transfer.h"
+#include "planes.h"
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define CHOICE 1
@@ -66,6 +66,7 @@ static void add(const float *__restrict difference, float scale, long wide, floa
 #include "native_kernel.h"
 #include "native_branch.h"
 #include "transfer_kernel.h"
+#include "color_kernel.h"
 #pragma GCC pop_options
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
@@ -76,6 +77,7 @@ static void add(const float *__restrict difference, float scale, long wide, floa
 #include "native_kernel.h"
 #include "native_branch.h"
 #include "transfer_kernel.h"
+#include "color_kernel.h"
 #pragma GCC pop_options
 #endif
 #define NAME(name) name##_any
@@ -85,6 +87,7 @@ static void add(const float *__restrict difference, float scale, long wide, floa
 #include "native_kernel.h"
 #include "native_branch.h"
 #include "transfer_kernel.h"
+#include "color_kernel.h"
 
 struct Kernels {
     const char *name;
@@ -92,14 +95,16 @@ struct Kernels {
     void (*apply)(const Transfer &, long, long);
     void (*shrink)(const Plane &, float *, long, long, float);
     void (*fit)(const float *, const float *, float *, long, long, float);
+    void (*to_rgb)(const Colors &, float *, long, long);
+    void (*from_rgb)(const Colors &, const Plane &, const Plane &, const float *, long, long);
 };
 
 static const Kernels sets[] = {
 #ifdef CHOICE
-    {"avx512", run_avx512, apply_avx512, shrink_avx512, fit_avx512},
-    {"avx2", run_avx2, apply_avx2, shrink_avx2, fit_avx2},
+    {"avx512", run_avx512, apply_avx512, shrink_avx512, fit_avx512, to_rgb_avx512, from_rgb_avx512},
+    {"avx2", run_avx2, apply_avx2, shrink_avx2, fit_avx2, to_rgb_avx2, from_rgb_avx2},
 #endif
-    {"any", run_any, apply_any, shrink_any, fit_any},
+    {"any", run_any, apply_any, shrink_any, fit_any, to_rgb_any, from_rgb_any},
 };
 
 static bool there(const Kernels &set) {
@@ -167,59 +172,16 @@ static PyObject *instructions(PyObject *, PyObject *arguments) {
     return PyUnicode_FromString(chosen->name);
 }
 
-static int plane(PyObject *object, void *to) {
-    Plane &plane = *static_cast<Plane *>(to);
-    unsigned long long start;
-    if (!PyArg_ParseTuple(object, "Kllli", &start, &plane.width, &plane.height, &plane.stride, &plane.bytes)) return 0;
-    plane.start = reinterpret_cast<void *>(static_cast<uintptr_t>(start));
-    return 1;
-}
-
-static PyObject *shrink_plane(PyObject *, PyObject *arguments) {
-    Plane from;
-    unsigned long long to;
-    long high, wide;
-    float scale;
-    if (!PyArg_ParseTuple(arguments, "O&Kllf", plane, &from, &to, &high, &wide, &scale)) return nullptr;
-    float *result = reinterpret_cast<float *>(static_cast<uintptr_t>(to));
-    Py_BEGIN_ALLOW_THREADS;
-    chosen->shrink(from, result, high, wide, scale);
-    Py_END_ALLOW_THREADS;
-    Py_RETURN_NONE;
-}
-
-static PyObject *apply_grid(PyObject *, PyObject *arguments) {
-    Transfer by;
-    unsigned long long grid;
-    long first, last;
-    if (!PyArg_ParseTuple(arguments, "O&O&O&O&Klllfl", plane, &by.in[0], plane, &by.in[1], plane, &by.in[2], plane,
-                          &by.out, &grid, &by.cells_high, &by.cells_wide, &first, &by.peak, &last))
-        return nullptr;
-    by.grid = reinterpret_cast<const float *>(static_cast<uintptr_t>(grid));
-    Py_BEGIN_ALLOW_THREADS;
-    chosen->apply(by, first, last);
-    Py_END_ALLOW_THREADS;
-    Py_RETURN_NONE;
-}
-
-static PyObject *fit_grid(PyObject *, PyObject *arguments) {
-    unsigned long long before, after, grid;
-    long high, wide;
-    float epsilon;
-    if (!PyArg_ParseTuple(arguments, "KKKllf", &before, &after, &grid, &high, &wide, &epsilon)) return nullptr;
-    Py_BEGIN_ALLOW_THREADS;
-    chosen->fit(reinterpret_cast<const float *>(static_cast<uintptr_t>(before)),
-                 reinterpret_cast<const float *>(static_cast<uintptr_t>(after)),
-                 reinterpret_cast<float *>(static_cast<uintptr_t>(grid)), high, wide, epsilon);
-    Py_END_ALLOW_THREADS;
-    Py_RETURN_NONE;
-}
+#include "plane_calls.h"
 
 static PyMethodDef methods[] = {
     {"fit", fit_grid, METH_VARARGS, "fit(before, after, grid, height, width, epsilon): see exdnet_plugin.grid.fit."},
     {"shrink", shrink_plane, METH_VARARGS, "shrink(plane, result, height, width, scale): means of a plane's cells."},
     {"apply", apply_grid, METH_VARARGS,
-     "apply(in, in, in, out, grid, cells high, cells wide, first row, peak, last row): a plane by a grid (4, high, wide)."},
+     "apply(in, in, in, out, grid, cells high, cells wide, peak, first row, last row): a plane by a grid (4, high, wide)."},
+    {"to_rgb", planes_to_rgb, METH_VARARGS, "to_rgb(planes, coding, rgb, first row, last row): see exdnet_plugin.yuv."},
+    {"from_rgb", planes_from_rgb, METH_VARARGS,
+     "from_rgb(planes, coding, rgb, old chroma, first row, last row): rows of chroma, and of luma with them."},
     {"before_calibration", before_calibration, METH_VARARGS,
      "before_calibration(weights, frame, result, height, width, lo, hi): addresses of float32, (3, height, width)."},
     {"instructions", instructions, METH_VARARGS,

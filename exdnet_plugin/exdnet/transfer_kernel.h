@@ -173,5 +173,3 @@ static void NAME(fit)(const float *before, const float *after, float *grid, long
     }
 }
 
-#undef NAME
-#undef LANES

@@ -1,4 +1,4 @@
-// Planes of 8 or 16 bits, shrunk to what a network sees, and a grid of colour transforms applied to them.
+// Planes of 8 or 16 bits, and what is done to them: shrunk, transformed by a grid of colours, made RGB and made of it.
 
 #include <cstdint>
 #include <vector>
@@ -14,6 +14,12 @@ struct Transfer {
     const float *grid; // (4, cells_high, cells_wide): what each input counts, and what is added, in full scales
     long cells_high, cells_wide;
     float peak;
+};
+
+struct Colors {
+    Plane y, u, v;
+    float kr, kb, luma_offset, luma_span, chroma_offset, chroma_span, peak;
+    int cosited_across, cosited_down; // whether chroma lies on a luma sample; between two otherwise
 };
 
 // The cell whose centre is at or before a pixel's, and how far the pixel is on the way to the next.

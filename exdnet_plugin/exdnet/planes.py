@@ -1,0 +1,27 @@
+"""Planes as the compiled engine takes them, and its rows shared out over threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from torch import Tensor
+
+from exdnet_plugin.exdnet.inference import tile_threads
+
+
+def plane(channel: Tensor) -> tuple[int, int, int, int, int]:
+    """An (h, w) channel, a row's values side by side: address, width, height, stride in values, bytes a value."""
+    height, width = channel.shape
+    return channel.data_ptr(), width, height, channel.stride(0), channel.element_size()
+
+
+def in_parts(call: Callable[[int, int], None], rows: int, at_once: int) -> list[Callable[[], None]]:
+    """Calls that do so many rows, each from a first row up to a last one."""
+    return [partial(call, row, min(row + at_once, rows)) for row in range(0, rows, at_once)]
+
+
+def run_all(jobs: Sequence[Callable[[], None]]) -> None:
+    """Run each on one of the threads for tiles."""
+    for done in [tile_threads().submit(job) for job in jobs]:
+        done.result()
