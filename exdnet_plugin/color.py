@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from exdnet_plugin import yuv
@@ -245,11 +244,3 @@ def _halve(x: Tensor, dim: int, cosited: bool) -> Tensor:
         return (even + odd).div_(2)
     before = torch.cat([even.narrow(dim, 0, 1), odd.narrow(dim, 0, odd.shape[dim] - 1)], dim)
     return (before + odd).div_(4).add_(even, alpha=0.5)
-
-
-def thumbnails(frames: Tensor, size: tuple[int, int]) -> Tensor:
-    """Small luma pictures of (N, 3, H, W) RGB by area: (N, h, w), of `size` or the frame's own if smaller."""
-    height, width = min(size[0], frames.shape[2]), min(size[1], frames.shape[3])
-    kr, kb = LUMA_WEIGHTS["bt709"]
-    r, g, b = F.adaptive_avg_pool2d(frames, (height, width)).unbind(1)
-    return kr * r + (1 - kr - kb) * g + kb * b

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from exdnet_plugin.color import thumbnails
+from exdnet_plugin.color import LUMA_WEIGHTS
 
 THUMBNAIL = (18, 32)
 CORRELATION_OF_A_CUT = 0.5  # below it, a picture does not continue the one before
@@ -102,7 +102,7 @@ class CutDetector(Temporal):
 
     def update(self, frames: Tensor) -> Tensor:
         """(N, 3, H, W) RGB frames to (N,) bool: whether each begins a new scene. A stream's first frame does not."""
-        logarithms = (thumbnails(frames.float(), THUMBNAIL) + BLACK_LEVEL).log().flatten(1)
+        logarithms = (_thumbnails(frames.float(), THUMBNAIL) + BLACK_LEVEL).log().flatten(1)
         return torch.stack([self._next(picture - picture.mean()) for picture in logarithms])
 
     def _next(self, picture: Tensor) -> Tensor:
@@ -123,3 +123,11 @@ class Clock(Temporal):
         before = torch.cat([self.state.get("last", times[:1]), times[:-1]])
         self.state["last"] = times[-1:]
         return (times - before).clamp(min=0)
+
+
+def _thumbnails(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    """Small luma pictures of (N, 3, H, W) RGB by area: (N, h, w), of `size` or the frame's own if smaller."""
+    height, width = min(size[0], frames.shape[2]), min(size[1], frames.shape[3])
+    kr, kb = LUMA_WEIGHTS["bt709"]
+    r, g, b = F.adaptive_avg_pool2d(frames, (height, width)).unbind(1)
+    return kr * r + (1 - kr - kb) * g + kb * b

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, cached_property, partial
-from itertools import pairwise
-from threading import Barrier
+from collections.abc import Callable
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -22,6 +18,7 @@ from exdnet_plugin.exdnet.graphs import CudaGraphs, Recorded
 from exdnet_plugin.exdnet.highlights import Shoulder, roll_off_into
 from exdnet_plugin.exdnet.memory import Sparing, some_rows
 from exdnet_plugin.exdnet.network import HALO, OUTPUT_MIN, ExdNet, GlobalNet, apply_matrix
+from exdnet_plugin.exdnet.tiles import Slices, tile_threads, tiles
 
 SIZE_MIN = 8  # the global branch shrinks a frame eightfold; smaller ones are continued at their edges
 NATIVE_TILE = 540, 1000  # at most so high and wide: rows stream, so that a few dozen of them stay near the cache
@@ -136,7 +133,7 @@ class Inference:
             result[:, :, target[0], target[1]] = part[:, :, inner[0], inner[1]]
 
         each = tile_threads().map if frames.device.type == "cpu" else map
-        for _ in each(run, _tiles(height, width, *self._counts(height, width, tile))):
+        for _ in each(run, tiles(height, width, *self._counts(height, width, tile))):
             pass
         return result
 
@@ -202,52 +199,3 @@ def exact_inference(
     tile = CPU_TILE if device == "cpu" else None
     network, constants = weights.network(), weights.constants
     return Inference(network, constants, device=device, tile=tile, continue_edges=True, engine=engine, dtype=dtype)
-
-
-Slices = tuple[slice, slice]
-
-
-@cache
-def tile_threads() -> ThreadPoolExecutor:
-    """Threads that run a tile each, with no threads of PyTorch's own below them.
-
-    Splitting every small operation over the cores, as PyTorch does, makes them wait for each other thousands of times a
-    frame, and for whatever else the machine runs.
-    """
-    count = torch.get_num_threads()
-    ready = Barrier(count + 1)
-
-    def alone() -> None:
-        torch.set_num_threads(1)
-        ready.wait()
-
-    pool = ThreadPoolExecutor(count, thread_name_prefix="tile", initializer=alone)
-    for _ in range(count):
-        pool.submit(int)  # an executor makes its threads when there is work for them
-    ready.wait()
-    torch.set_num_threads(count)  # the last call is what threads of others start with
-    return pool
-
-
-if hasattr(os, "register_at_fork"):  # a forked process has its parent's executor, but none of its threads
-    os.register_at_fork(after_in_child=tile_threads.cache_clear)
-
-
-def _tiles(height: int, width: int, high: int, wide: int) -> Iterator[tuple[Slices, Slices, Slices]]:
-    """For each of so many tiles: its place in the frame, that with its halo, and its place within the latter.
-
-    At the frame's edge there is no halo: the convolutions' zero padding belongs there.
-    """
-    rows, columns = _spans(height, high), _spans(width, wide)
-    for row in rows:
-        for column in columns:
-            yield (row[0], column[0]), (row[1], column[1]), (row[2], column[2])
-
-
-def _spans(length: int, count: int) -> list[tuple[slice, slice, slice]]:
-    edges = [length * i // count for i in range(count + 1)]
-    spans = []
-    for start, stop in pairwise(edges):
-        first, last = max(start - HALO, 0), min(stop + HALO, length)
-        spans.append((slice(start, stop), slice(first, last), slice(start - first, stop - first)))
-    return spans

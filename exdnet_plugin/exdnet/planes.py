@@ -1,4 +1,4 @@
-"""Planes as the compiled engine takes them, and its rows shared out over threads."""
+"""Planes as the compiled engine takes them, and its calls shared out over threads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 
 from torch import Tensor
 
-from exdnet_plugin.exdnet.inference import tile_threads
+from exdnet_plugin.exdnet.tiles import tile_threads
 
 
 def plane(channel: Tensor) -> tuple[int, int, int, int, int]:
