@@ -17,7 +17,8 @@ from torch import Tensor
 from exdnet_plugin.allocator import keep_memory
 from exdnet_plugin.api import enhance_video, open_filter
 from exdnet_plugin.demo.clip import make_dark_clip
-from exdnet_plugin.media.encoding import EncodingOptions, choose_encoding
+from exdnet_plugin.media.choosing import choose_encoding
+from exdnet_plugin.media.encoding import EncodingOptions
 from exdnet_plugin.media.frames import frame_from_planes, frame_planes
 from exdnet_plugin.media.sink import VideoSink
 from exdnet_plugin.media.source import VideoSource

@@ -23,7 +23,8 @@ from av.video.stream import VideoStream
 
 from exdnet_plugin.live.feed import Start
 from exdnet_plugin.live.sinks import Carried
-from exdnet_plugin.media.encoding import NVENC, Encoding, EncodingOptions, check_opened, choose_encoding, refused
+from exdnet_plugin.media.choosing import choose_encoding
+from exdnet_plugin.media.encoding import NVENC, Encoding, EncodingOptions, check_opened, refused
 from exdnet_plugin.media.facts import ColorTags, VideoFacts
 from exdnet_plugin.media.ffmpeg_filter import linked
 from exdnet_plugin.media.priority import usual_priority

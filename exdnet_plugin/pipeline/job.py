@@ -9,7 +9,8 @@ from typing import Literal, get_args
 
 from exdnet_plugin.choices import check_choice
 from exdnet_plugin.frame_filter import FrameFilter, Quality
-from exdnet_plugin.media.encoding import Encoding, EncodingOptions, choose_encoding
+from exdnet_plugin.media.choosing import choose_encoding
+from exdnet_plugin.media.encoding import Encoding, EncodingOptions
 from exdnet_plugin.media.sink import CONTAINERS, VideoSink, check_sink
 from exdnet_plugin.media.source import Excerpt, VideoSource
 from exdnet_plugin.pipeline.run import OnStop, partial_path, run

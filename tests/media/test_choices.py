@@ -17,7 +17,8 @@ from conftest import Identity, MakeClip, dark_frames, decode, journaled, luma, p
 from facts_sources import plain, second_video, sound, with_extra
 
 from exdnet_plugin import enhance_video
-from exdnet_plugin.media.encoding import EncodingOptions, choose_encoding
+from exdnet_plugin.media.choosing import choose_encoding
+from exdnet_plugin.media.encoding import EncodingOptions
 from exdnet_plugin.media.facts import ColorTags, VideoFacts
 from exdnet_plugin.media.frames import frame_planes
 from exdnet_plugin.pipeline.segments import SEGMENT
