@@ -13,22 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import av
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
-from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.media.chapters import chapters_of
-from exdnet_plugin.media.converting import add_converted, change, converted
-from exdnet_plugin.media.copying import add_copy, copied_packets, seconds, shown, stream_metadata
+from exdnet_plugin.media.copying import seconds, stream_metadata
 from exdnet_plugin.media.encoding import Encoding, check_opened, refused
 from exdnet_plugin.media.kept import left_out
-from exdnet_plugin.media.opening import ffmpeg_name, open_media
+from exdnet_plugin.media.opening import ffmpeg_name
+from exdnet_plugin.media.other_streams import OtherStreams, shifted
 from exdnet_plugin.media.packet_log import PacketLog
-from exdnet_plugin.media.part import Part
 from exdnet_plugin.media.priority import usual_priority
 from exdnet_plugin.media.quicktime import is_quicktime, written_options
 from exdnet_plugin.media.source import VideoSource
@@ -39,7 +37,6 @@ CONTAINERS = frozenset(
     | ({".ogv"} if "libtheora" in av.codecs_available else set())
 )
 _OF_OLD_PICTURES = frozenset({"timecode", "alpha_mode"})  # what a video's metadata tell that may have changed
-_RUN_UP = Fraction(1, 10)  # seconds that an audio decoder is given before what is heard
 
 
 class VideoSink:
@@ -56,15 +53,12 @@ class VideoSink:
 
     Attributes:
         notes: what could not be kept, a line each.
-        empty: the source's streams, by index, of which nothing was copied.
     """
 
     def __init__(self, path: Path, hidden: Path, source: VideoSource, encoding: Encoding) -> None:
         self.path, self.encoding = path, encoding
         self.notes = list(encoding.notes)
         self._hidden, self._source = hidden, source
-        self._copied: dict[int, Stream] = {}
-        self._converted, self._filled, self.empty = set[int](), set[int](), list[int]()
         try:
             self._container: OutputContainer = av.open(
                 ffmpeg_name(hidden),
@@ -86,6 +80,11 @@ class VideoSink:
     def video(self) -> VideoCodecContext:
         """The context under whose header the packets of every encoder go."""
         return self._video.codec_context
+
+    @property
+    def empty(self) -> list[int]:
+        """The source's streams, by index, of which nothing was copied."""
+        return self._others.empty
 
     def encoder(self) -> VideoCodecContext:
         """A new encoder for a part of the video, which starts with a keyframe."""
@@ -118,24 +117,7 @@ class VideoSink:
             self._video.set_display_matrix(source.facts.display_matrix)
         if chapters := chapters_of(source):
             self._container.set_chapters(chapters)
-        for stream in source.others:
-            if not _is_made_anew(stream, bool(chapters)):
-                self._add_other(stream)
-
-    def _add_other(self, stream: Stream) -> None:
-        """Add another of the source's streams, as it is or converted, or note why it is left out."""
-        copy = add_copy(self._container, stream)
-        if isinstance(copy, str) and (made := add_converted(self._container, stream)):
-            self._converted.add(stream.index)
-            self.notes.append(
-                f"{stream.type} stream {stream.index} is converted {change(stream, made)}: "
-                f"{self.path.suffix} does not take it as it is"
-            )
-            copy = made
-        if isinstance(copy, str):
-            self.notes.append(copy)
-        else:
-            self._copied[stream.index] = copy
+        self._others = OtherStreams(self._container, self.path, source, self.notes, chapters=bool(chapters))
 
     def _start(self) -> None:
         """Open the encoder and the file, so that a wrong option or folder is told before any work is done."""
@@ -159,35 +141,18 @@ class VideoSink:
         With `partial`, the other streams end where the video in the log does.
         """
         try:
+            filled = set()
             for packet in self._joined(log, self._shown_until(log) if partial else self._source.until):
-                self._filled.add(packet.stream.index)
+                filled.add(packet.stream.index)
                 self._container.mux(packet)
             self._container.close()
-            self.notes += left_out(self._source, self.encoding.facts, self._hidden, self._written())
+            self.notes += left_out(self._source, self.encoding.facts, self._hidden, self._others.written(filled))
             replace_whole(self._hidden, self.path)
         except (FFmpegError, OSError) as error:
             self.abort()
             # FFmpeg's errors are the system's, as of a full disk, or of what a stream holds
             remedy = REMEDY if isinstance(error, OSError) else f"{self.path.suffix} does not take a stream; try .mkv"
             raise MediaError(f"{self.path} cannot be written: {error.strerror or error}. {remedy}") from error
-
-    def _written(self) -> dict[int, int]:
-        """Where the copied streams lie in the file, by the source's index; one of which nothing came is noted."""
-        bare = {
-            index: stream
-            for index, stream in self._copied.items()
-            if stream.index not in self._filled and stream.type != "attachment"
-        }
-        self.empty = sorted(bare)
-        self.notes += [
-            f"{bare[i].type} stream {i} is left out: none of it can be shown in this part" for i in self.empty
-        ]
-        gone = [stream.index for stream in bare.values()] if is_quicktime(self.path) else []  # its writer drops them
-        return {
-            index: stream.index - sum(other < stream.index for other in gone)
-            for index, stream in self._copied.items()
-            if index not in bare
-        }
 
     def _shown_until(self, log: PacketLog) -> Fraction:
         """When the last frame in the log ends, in seconds of the source's own times."""
@@ -199,14 +164,11 @@ class VideoSink:
         # At a constant rate, ticks are counted from the sink's own 0.
         shift = 0 if self.encoding.cfr else round(self._source.zero / self.encoding.time_base)
         video: Iterator[Packet[Any]] = (
-            _shifted(packet, shift) for packet in log.packets(self._video, self.encoding.time_base)
+            shifted(packet, shift) for packet in log.packets(self._video, self.encoding.time_base)
         )
         if self._container.format.name == "mpegts":
             video = self._with_start_told(video)
-        with open_media(self._source.path) as container:
-            sources = {self._copied[index]: container.streams[index] for index in self._converted}
-            others = converted(self._others(container, until), sources, self.notes)
-            yield from merge(video, others, key=seconds)
+        yield from merge(video, self._others.packets(until), key=seconds)
 
     def _with_start_told(self, packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
         """MPEG-TS counts no time below 0, so its writer puts all streams off where decoding would start there."""
@@ -220,24 +182,6 @@ class VideoSink:
             yield first
         yield from packets
 
-    def _others(self, container: InputContainer, until: Fraction | None) -> Iterator[Packet[Any]]:
-        """Packets of the copied streams within the excerpt, whose start is their new 0 where one was asked for."""
-        if not self._copied:
-            return
-        zero = self._source.zero
-        part = Part(zero if self._source.excerpt.start else None, until)
-        for packet in copied_packets(container, self._copied, self._source.joins, self.notes, self._converted):
-            cover = packet.stream.disposition & Disposition.attached_pic
-            if cover or (not self._is_hidden(packet) and part.takes(packet)):
-                yield packet if cover else _shifted(packet, round(zero / (packet.time_base or Fraction(1))))
-        self.notes += part.notes
-
-    def _is_hidden(self, packet: Packet[Any]) -> bool:
-        """Whether an edit list hides a packet that would be heard here."""
-        if not packet.is_discard or is_quicktime(self.path) or packet.stream.type == "video":
-            return False
-        return shown(packet) < -_RUN_UP
-
     def abort(self) -> None:
         """Leave nothing behind."""
         with suppress(FFmpegError, OSError, ValueError):  # the trailer of what is thrown away
@@ -246,20 +190,6 @@ class VideoSink:
 
 
 _CONTAINER_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
-
-
-def _shifted(packet: Packet[Any], ticks: int) -> Packet[Any]:
-    if ticks:
-        packet.pts = None if packet.pts is None else packet.pts - ticks
-        packet.dts = None if packet.dts is None else packet.dts - ticks
-    return packet
-
-
-def _is_made_anew(stream: Stream, chapters: bool) -> bool:
-    """Whether a data stream is one that the muxer writes itself: MP4's chapter titles, a timecode track."""
-    if stream.type != "data":
-        return False
-    return (chapters and getattr(stream, "name", None) == "bin_data") or "timecode" in stream.metadata
 
 
 def check_sink(path: Path, source: Path, suffixes: frozenset[str], *, overwrite: bool) -> None:
