@@ -6,9 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from math import isfinite
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -20,6 +19,7 @@ from exdnet_plugin.devices import devices_of
 from exdnet_plugin.exdnet.memory import told_what_helps
 from exdnet_plugin.hdr import from_working, is_hdr, to_working
 from exdnet_plugin.lanes import Lanes, make_lanes
+from exdnet_plugin.planes import Plane, as_tensor, check_planes
 from exdnet_plugin.plugins import Plugins
 from exdnet_plugin.processor import FrameProcessor, Resumable
 from exdnet_plugin.realtime import Realtime
@@ -28,7 +28,6 @@ from exdnet_plugin.stream_info import StreamInfo
 
 Quality = Literal["exact", "realtime"]
 State = Mapping[str, NDArray[Any]]
-Plane = TypeVar("Plane", bound=Tensor | NDArray[Any])
 # Frames of whole batches, behind which a job goes on: few enough for a journal, enough to cost no quality.
 SEGMENT = 120
 CUDA_BATCH = 4
@@ -108,8 +107,6 @@ class FrameFilter:
             snapshots: behind every so many frames, a multiple of `batch`, :attr:`snapshot` is what processors
                 remembered there; 0 is never.
         """
-        if self._closed:
-            raise ValueError("the filter is closed; open another")
         as_arrays: deque[bool] = deque()
         self._snapshot_every = snapshots
         with told_what_helps():  # of frames on their way, colours, any processor: the network helps itself first
@@ -185,32 +182,17 @@ class FrameFilter:
         self, frames: Iterable[tuple[Sequence[Plane], float]], as_arrays: deque[bool]
     ) -> Iterator[tuple[list[Tensor], float]]:
         for planes, time in frames:
-            if not isinstance(planes, Sequence):
-                kind = type(planes).__name__
-                raise ValueError(f"planes are one {kind}; give a list of them")  # noqa: TRY004 - as all arguments
             if not isfinite(time):
                 raise ValueError(f"time {time}: a frame's presentation time in seconds is needed")
-            self._check(planes)
+            check_planes(planes, self._converter.layout, self.stream)
             as_arrays.append(not isinstance(planes[0], Tensor))
-            yield [plane if isinstance(plane, Tensor) else _tensor(plane) for plane in planes], time
-
-    def _check(self, planes: Sequence[Plane]) -> None:
-        layout, stream = self._converter.layout, self.stream
-        expected = [layout.plane_shape(index, stream.width, stream.height) for index in range(len(layout.planes))]
-        found = [tuple(one.shape) if isinstance(one, Tensor | np.ndarray) else type(one).__name__ for one in planes]
-        if found != expected:
-            raise ValueError(
-                f"planes {found} do not fit {stream.width}x{stream.height} {layout.name}, which has {len(expected)}: "
-                f"{expected}, numpy arrays or tensors"
-            )
-        kind = "uint8" if layout.bytes_per_value == 1 else "uint16"
-        kinds = [str(plane.dtype) for plane in planes]
-        if not set(kinds) <= {kind, f"torch.{kind}"}:
-            raise ValueError(f"planes of {layout.name} must be torch.{kind}, or numpy's {kind}, not {kinds}")
+            yield [plane if isinstance(plane, Tensor) else as_tensor(plane) for plane in planes], time
 
     @torch.inference_mode()
     def _process(self, batch: list[list[Tensor]], times: list[float]) -> list[list[Tensor]]:
         """Planes of a batch, on the device, to planes of the same format there."""
+        if self._closed:
+            raise ValueError("the filter is closed; open another")
         results = self._chained(batch, times) if self._processors else batch
         self._processed += len(batch)
         if self._snapshot_every and self._processed % self._snapshot_every == 0:
@@ -272,9 +254,3 @@ class FrameFilter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _tensor(plane: NDArray[Any]) -> Tensor:
-    """An array's tensor, which shares its memory where PyTorch can: not if it runs backwards or may not be written."""
-    shared = plane.flags.writeable and all(stride >= 0 for stride in plane.strides)
-    return torch.from_numpy(plane if shared else np.array(plane))

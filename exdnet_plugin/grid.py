@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from exdnet_plugin.exdnet.engines import native
-from exdnet_plugin.exdnet.planes import in_parts, plane, run_all
+from exdnet_plugin.exdnet.plane_calls import in_parts, plane, run_all
 
 EPSILON = 3e-5  # of full scale squared: how little a neighbourhood may vary before it counts as flat
 ROWS = 512  # that a thread does at once, at most

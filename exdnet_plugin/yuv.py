@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from exdnet_plugin.exdnet.engines import native
-from exdnet_plugin.exdnet.planes import in_parts, plane, run_all
+from exdnet_plugin.exdnet.plane_calls import in_parts, plane, run_all
 
 ROWS = 64  # that a thread does at once
 

@@ -35,9 +35,13 @@ def test_what_remembers_pictures_is_not_kept_of_every_frame() -> None:
 
 def test_a_closed_filter_is_refused() -> None:
     opened = open_filter(StreamInfo(6, 4), chain=[Identity()])
+    running = opened.run((PLANES, index / 25) for index in range(3))
+    next(running)
     opened.close()
     with pytest.raises(ValueError, match="is closed"):
         opened(PLANES, 0.0)
+    with pytest.raises(ValueError, match="is closed"):  # it does not go on with processors that are closed
+        next(running)
 
 
 class Far(Identity):

@@ -92,12 +92,13 @@ def train(
     from exdnet_plugin.exdnet.checkpoint import load_weights
     from exdnet_plugin.training.loading import ahead, load_bright
     from exdnet_plugin.training.loop import Trainer
-    from exdnet_plugin.training.runs import prepare, split
+    from exdnet_plugin.training.runs import prepare, split, told
 
     _refuse_idle(options, vgg, small, bright)
     keep_memory()
     pictures = _data_set(data, low, high)
     training, unseen = split(pictures, hold_out)
+    options["data"] = told(training, unseen)
     recipe = _recipe(pictures.exposures, options, vgg, small)
     start = load_weights(initial).state if initial else None
     trainer = Trainer(recipe, folder, resolve_device(device), initial=start, vgg=vgg, compile=compile)

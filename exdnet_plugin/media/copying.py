@@ -15,7 +15,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Disposition, Stream
 
-from exdnet_plugin.media.discontinuity import Join, Rising, nearest
+from exdnet_plugin.media.discontinuity import Join, Rising, mended, nearest
 
 # FFmpeg's MPEG-TS writer takes anything, what it does not know as private data that nothing plays.
 _MPEGTS = frozenset(
@@ -123,9 +123,9 @@ def _plays_in_avi(stream: Stream, codec: str) -> bool:
 def copied_packets(
     container: InputContainer,
     copies: dict[int, Stream],
-    joins: Sequence[Join] = (),
-    notes: list[str] | None = None,
-    converted: Collection[int] = (),
+    joins: Sequence[Join],
+    notes: list[str],
+    converted: Collection[int],
 ) -> Iterator[Packet[Any]]:
     """Packets of the streams by index, for their copies, with decoding times that rise.
 
@@ -135,27 +135,47 @@ def copied_packets(
         container: the source, opened for this.
         copies: the sink's streams by the source's index.
         joins: where the video's times jump back; the others' are put off alike, so that they stay in step.
-        notes: takes what is left out, a line each.
+        notes: take what is not as it was, a line each.
         converted: which streams are decoded, not copied: their packets may share a time, as rounding makes them.
     """
     clocks: dict[int, _Joined] = {}
+    for packet in _in_order(container, copies, notes):
+        index = packet.stream.index
+        if index not in clocks:
+            clocks[index] = _Joined(packet, copies[index], joins, copied=index not in converted)
+        clocks[index].rescale(packet)
+        if copies[index].type == "attachment" or not packet.size or not _with_times(packet, clocks[index].last):
+            continue
+        if clocks[index].takes(packet):
+            packet.stream = copies[index]
+            yield packet
+    notes += [
+        f"{clock.left_out} packets of stream {index} are left out: they overlap, where files were put together"
+        for index, clock in clocks.items()
+        if clock.left_out
+    ]
+
+
+def _in_order(container: InputContainer, indices: Collection[int], notes: list[str]) -> Iterator[Packet[Any]]:
+    """Packets as they lie in a file; one of sound whose time is far ahead of those around it gets another."""
+    held: dict[int, Packet[Any]] = {}
+    before: dict[int, int | None] = {}
     with suppress(FFmpegError):
-        for packet in container.demux([container.streams[index] for index in copies]):
+        for packet in container.demux([container.streams[index] for index in indices]):
             index = packet.stream.index
-            if index not in clocks:
-                clocks[index] = _Joined(packet, copies[index], joins, copied=index not in converted)
-            clocks[index].rescale(packet)
-            if copies[index].type == "attachment" or not packet.size or not _with_times(packet, clocks[index].last):
-                continue
-            if clocks[index].takes(packet):
-                packet.stream = copies[index]
+            if packet.stream.type != "audio" or not packet.size:
                 yield packet
-    if notes is not None:
-        notes += [
-            f"{clock.left_out} packets of stream {index} are left out: they overlap, where files were put together"
-            for index, clock in clocks.items()
-            if clock.left_out
-        ]
+                continue
+            if one := held.get(index):
+                time = mended(before.get(index), one.dts, packet.dts, one.time_base or Fraction(1))
+                if time is not None:
+                    one.dts = one.pts = time
+                    note = f"times of single packets of stream {index} are far ahead of those around them"
+                    notes += [] if note in notes else [note]
+                before[index] = one.dts
+                yield one
+            held[index] = packet
+    yield from held.values()
 
 
 class _Joined(Rising):

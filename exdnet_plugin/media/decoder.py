@@ -15,7 +15,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from exdnet_plugin.hdr import is_hdr
-from exdnet_plugin.media.discontinuity import Join, Rising
+from exdnet_plugin.media.discontinuity import Join, Rising, mended
 from exdnet_plugin.media.facts import ColorTags
 from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, through, tone_mapped
 from exdnet_plugin.media.frames import reformatted, workable_format
@@ -143,13 +143,37 @@ class Decoder:
 
     def _all_frames(self) -> Iterator[av.VideoFrame]:
         try:
-            for packet in self._demux():
-                yield from self._decode(packet)
-            yield from self._decode(None)
+            yield from map(self.alike, self._in_order())
             self._note_missing()
         finally:
             announced = (self.stream.frames or self._decoded + self._broken + self._hidden) - self._hidden
             self.lost = max(announced - self._decoded, 0) if self._whole and not self._sought_once else self._broken
+
+    def _in_order(self) -> Iterator[av.VideoFrame]:
+        """Decoded frames; one whose time is far ahead of those around it is shown between them."""
+        before: int | None = None
+        held: av.VideoFrame | None = None
+        for frame in self._all_decoded():
+            if held is not None:
+                self._mend(held, before, frame.pts)
+                before = held.pts
+                yield held
+            held = frame
+        if held is not None:
+            yield held
+
+    def _mend(self, frame: av.VideoFrame, before: int | None, after: int | None) -> None:
+        own = mended(before, frame.pts, after, self.facts.time_base)
+        if own is None:
+            return
+        frame.pts, self.counted = own, True
+        del self._places[len(self.joins) : len(self.joins) + 1]  # what follows it did not jump back
+        self.note_once("times of single frames are far ahead of those around them; they are shown between these")
+
+    def _all_decoded(self) -> Iterator[av.VideoFrame]:
+        for packet in self._demux():
+            yield from self._decode(packet)
+        yield from self._decode(None)
 
     def _note_missing(self) -> None:
         """Say what Matroska tells of a video's length and does not hold; others tell how many frames there are."""
@@ -186,8 +210,7 @@ class Decoder:
                 self._broken += 1
                 log.debug("packet at %s cannot be decoded: %s", packet.pts, error)
             return
-        for frame in frames:
-            yield self.alike(frame)
+        yield from frames
 
     def _set_time(self, frame: av.VideoFrame) -> None:
         facts = self.facts

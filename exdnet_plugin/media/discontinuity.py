@@ -1,4 +1,7 @@
-"""Times that jump back, as where recordings were put one behind the other: what follows is joined on."""
+"""Times that jump back, as where recordings were put one behind the other: what follows is joined on.
+
+One time that is far ahead of those around it is no new clock, but a broken one.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,17 @@ def nearest(joins: Sequence[Join], place: int | None) -> Join | None:
     return min(joins, key=lambda join: abs((join.place or 0) - place), default=None)
 
 
+def mended(before: int | None, time: int | None, after: int | None, time_base: Fraction) -> int | None:
+    """A time between its neighbours for one that is far ahead of both, in ticks; None where it is not."""
+    if before is None or time is None or after is None or not before < after <= time - _jump(time_base):
+        return None
+    return before + max((after - before) // 2, 1)
+
+
+def _jump(time_base: Fraction) -> int:
+    return max(round(JUMP / time_base), 1)
+
+
 class Rising:
     """Puts a stream's later times off, so that they go on where the earlier ones ended.
 
@@ -41,7 +55,7 @@ class Rising:
     """
 
     def __init__(self, time_base: Fraction, least: int = 1) -> None:
-        self._most, self._least = max(round(JUMP / time_base), 1), least
+        self._most, self._least = _jump(time_base), least
         self._last: int | None = None
         self._came: int | None = None  # the latest time as it came, since the last jump
         self._told = False  # whether the offset is that of another stream

@@ -13,11 +13,14 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Literal, cast
 
 import av
+from av.audio.codeccontext import AudioCodecContext
 from av.error import FFmpegError
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from exdnet_plugin import ColorFacts, FrameFilter, MediaError, Report, StreamInfo, open_filter
 from exdnet_plugin.media.choosing import choose_encoding
+from exdnet_plugin.media.converting import add_converted, change
 from exdnet_plugin.media.copying import takes
 from exdnet_plugin.media.encoding import Encoding, EncodingOptions
 from exdnet_plugin.media.facts import MATRICES, VideoFacts
@@ -165,8 +168,8 @@ _FFMPEG = ["ffmpeg", "-nostdin", "-v", "error", "-copyts"]
 def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: str = "exact") -> str:
     """A shell line that brightens a file with FFmpeg's command on both sides.
 
-    Nut keeps each frame's time; sound, subtitles, chapters and metadata are copied from the source; colour tags are
-    given again, since no raw form carries them; FFmpeg turns rotated pictures upright.
+    Nut keeps each frame's time; sound, subtitles, chapters and metadata are copied from the source, or converted where
+    the sink needs it; colour tags are given again, since no raw form carries them; FFmpeg turns pictures upright.
 
     Raises:
         MediaError: the source is interlaced or no video; the sink is it, is there already, or has an unknown suffix.
@@ -174,7 +177,7 @@ def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: s
     check_sink(sink, source, CONTAINERS, overwrite=False)
     with VideoSource(source) as opened:
         encoding = choose_encoding(sink.suffix.lower(), opened.facts, EncodingOptions())
-        left_out = _left_out(opened, sink.suffix)
+        left_out, conversions = _others(opened, sink.suffix)
         if opened.facts.interlaced:
             raise MediaError(f"{source} is interlaced; {_FIELDS}")
     names = {"matrix": "colorspace", "primaries": "color_primaries", "transfer": "color_trc", "range": "color_range"}
@@ -186,7 +189,8 @@ def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: s
     filtered += [part for name, value in _told(opened.facts).items() for part in (f"--{name}", value)]
     write = [*_FFMPEG, "-n", "-f", "nut", "-i", "-", "-i", str(source), "-map", "0:v", "-map", "1"]
     write += [part for index in left_out for part in ("-map", f"-1:{index}")]
-    write += ["-map", "-1:v:0", "-map_metadata", "1", "-map_chapters", "1", "-c", "copy", "-c:v:0", encoding.codec]
+    write += ["-map", "-1:v:0", "-map_metadata", "1", "-map_chapters", "1", "-c", "copy", *conversions]
+    write += ["-c:v:0", encoding.codec]
     write += ["-pix_fmt", encoding.pixel_format, *_filters(encoding, opened.facts), *steady]
     write += [part for key, value in encoding.options.items() if key == "crf" for part in ("-crf", value)]
     write += [
@@ -195,13 +199,33 @@ def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: s
     return " | ".join(shlex.join(part) for part in (read, filtered, [*write, str(sink)]))
 
 
-def _left_out(source: VideoSource, suffix: str) -> list[int]:
-    """Which other streams of a source a container does not take, and FFmpeg would fail of; each is told in the log."""
+def _others(source: VideoSource, suffix: str) -> tuple[list[int], list[str]]:
+    """Which other streams a container does not take in any form, and how FFmpeg converts some; all are told in the log.
+
+    What comes out first is the video; the others, with numbers of their own, follow in the source's order.
+    """
+    left_out, conversions, number = list[int](), list[str](), 1
     with TemporaryDirectory() as folder, av.open(f"{folder}/sink{suffix}", "w") as container:
-        found = [stream for stream in source.others if stream.type != "video" and not takes(container, stream)]
-    for stream in found:
-        log.warning("%s stream %d is left out: %s does not take it", stream.type, stream.index, suffix)
-    return [stream.index for stream in found]
+        for stream in source.others:
+            if stream.type != "video" and not takes(container, stream):
+                made = add_converted(container, stream)
+                if made is None:
+                    log.warning("%s stream %d is left out: %s does not take it", stream.type, stream.index, suffix)
+                    left_out.append(stream.index)
+                    continue
+                log.warning("%s stream %d is converted %s", stream.type, stream.index, change(stream, made))
+                conversions += _conversion(made, number)
+            number += 1
+    return left_out, conversions
+
+
+def _conversion(made: Stream, number: int) -> list[str]:
+    """FFmpeg's options for a stream of its sink, after one that was made here."""
+    context = made.codec_context
+    options = [f"-c:{number}", context.name]
+    if isinstance(context, AudioCodecContext):
+        options += [f"-b:{number}", str(context.bit_rate), f"-ac:{number}", str(context.layout.nb_channels)]
+    return options
 
 
 def _told(facts: VideoFacts) -> dict[str, str]:

@@ -13,7 +13,7 @@ from exdnet_plugin.training.losses import LossWeights
 from exdnet_plugin.training.samples import PLAIN, SampleMix
 
 # What a run that goes on cannot change without being another one.
-_LASTING = ("batch", "size", "crops", "seed", "exposures", "mix", "losses", "global_rate", "remembered", "fade")
+_LASTING = ("data", "batch", "size", "crops", "seed", "exposures", "mix", "losses", "global_rate", "remembered", "fade")
 PLAIN_WHOLES, PLAIN_RATE = 16, 3.0  # of plain pairs: `remembered` and `global_rate`
 CONSTANTS = {"lol": LOL_CONSTANTS, "rellisur": RELLISUR_CONSTANTS}
 
@@ -33,6 +33,7 @@ class Recipe:
 
     `global_rate` is how many times the local part's learning rate the global branch has. `remembered` is from how many
     whole pictures a step the matrix is learnt as they are remembered, see `remembered`; 0 runs those of the crops.
+    `data` tells one set of pairs from another, see `runs.told`.
     """
 
     steps: int = 12000
@@ -48,6 +49,7 @@ class Recipe:
     global_rate: float = 1.0
     remembered: int = 0
     exposures: str = "lol"
+    data: str = ""
     mix: SampleMix = field(default_factory=SampleMix)
     losses: LossWeights = field(default_factory=LossWeights)
     checkpoint_every: int = 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from hashlib import sha256
 
 import numpy as np
 
@@ -20,6 +21,12 @@ from exdnet_plugin.training.small import SmallSource, evaluate_small, make_small
 from exdnet_plugin.training.validation import Validation
 
 HELD = 32  # pictures
+
+
+def told(training: Sequence[Pair], unseen: Sequence[Pair]) -> str:
+    """How many pairs are trained on and held out, and a digest of names and files' sizes, wherever they lie."""
+    facts = [(pair.name, pair.low.stat().st_size, pair.high.stat().st_size) for pair in (*training, *unseen)]
+    return f"{len(training)} + {len(unseen)} pairs {sha256(repr(facts).encode()).hexdigest()[:12]}"
 
 
 def prepare(

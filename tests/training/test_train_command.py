@@ -123,6 +123,16 @@ def test_a_run_does_not_go_on_as_another_one(exdnet: Run, pairs: Path, tmp_path:
     refused(exdnet(*plain, "--losses", "paper"), "losses l1 1.0 instead of 0, losses smooth_l1 0.0 instead of 1")
 
 
+def test_a_run_does_not_go_on_with_other_pictures(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
+    options = ["--run", tmp_path / "run", "--size", 32, "--steps", 2, "--batch", 2]
+    assert exdnet("train", pairs, *options)[0] == 0
+    moved = pairs.rename(pairs.with_name("moved"))
+    assert exdnet("train", moved, *options)[0] == 0
+    for folder in ("low", "high"):
+        (moved / folder / "7.png").unlink()
+    refused(exdnet("train", moved, *options), "started with data 7 + 1 pairs", "instead of 6 + 1", "another --run")
+
+
 def test_two_processes_do_not_train_in_one_folder(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
     options = ["train", pairs, "--run", tmp_path, *SMALL, "--steps", 2]
     script = "import sys; from pathlib import Path; from exdnet_plugin.lock import lock; "

@@ -1,0 +1,61 @@
+"""Files in which a single time is broken: the video is as long as it was, and its sound in step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from conftest import MakeClip, packets
+
+from exdnet_plugin import enhance_video
+from exdnet_plugin.media.discontinuity import mended
+
+VIDEO, SOUND = 9, 8  # kinds of FLV's tags
+
+
+def tags(data: bytes, kind: int) -> Iterator[int]:
+    """Where FLV's tags of a kind begin: kind, size in 3 bytes, milliseconds in 3, their highest in 1, and 3 more."""
+    at = 13
+    while at < len(data):
+        if data[at] == kind:
+            yield at
+        at += 11 + int.from_bytes(data[at + 1 : at + 4]) + 4
+
+
+@pytest.fixture
+def broken(make_clip: MakeClip, tmp_path: Path) -> Path:
+    """A video of 2 s whose twentieth packets, of pictures and of sound, are 4.7 hours ahead."""
+    path = make_clip("in.flv", frames=50, audio=True)
+    data = bytearray(path.read_bytes())
+    for kind in (VIDEO, SOUND):
+        data[list(tags(data, kind))[20] + 7] = 1
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("rate", [None, Fraction(24), Fraction(48)])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+def test_one_time_far_ahead_makes_no_file_hours_long(
+    broken: Path, tmp_path: Path, suffix: str, rate: Fraction | None
+) -> None:
+    sink = tmp_path / f"out{suffix}"
+    report = enhance_video(broken, sink, chain="null", cfr=rate)
+    assert report.frames == (100 if rate == 48 else 50)
+    assert any("far ahead of those around" in note for note in report.notes)
+    assert not any("joined on" in note for note in report.notes)
+    for kind in ("video", "audio"):
+        times = sorted(pts for pts, _, _ in packets(sink, kind) if pts is not None)
+        steps = [b - a for a, b in pairwise(times)]
+        assert max(steps) <= 2 * sorted(steps)[len(steps) // 2], kind
+
+
+def test_a_gap_and_a_jump_back_are_no_broken_times() -> None:
+    base = Fraction(1, 1000)
+    assert mended(40, 16_000_000, 120, base) == 80
+    assert mended(40, 16_000_000, 16_000_040, base) is None, "times go on behind a gap"
+    assert mended(40, 80, 0, base) is None, "another recording begins"
+    assert mended(40, 120, 80, base) is None, "less than a second is disorder"
+    assert mended(None, 16_000_000, 80, base) is None
