@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -17,6 +18,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
 from conftest import MakeClip, dark_frames, decode
 
 Run = Callable[..., tuple[int, str, str]]
@@ -50,7 +52,7 @@ def test_enhance_says_what_happened_and_where_the_file_is(exdnet: Run, clip: Pat
 
 
 @pytest.mark.parametrize(
-    "kind", ["missing", "empty", "text", "audio", "cut", "folder of nothing", "no match", "no frames"]
+    "kind", ["missing", "empty", "text", "audio", "audio, cover", "cut", "folder of nothing", "no match", "no frames"]
 )
 def test_a_source_that_is_none_is_refused(exdnet: Run, clip: Path, tmp_path: Path, kind: str) -> None:
     source, said = tmp_path / "bad.mp4", ""
@@ -62,13 +64,20 @@ def test_a_source_that_is_none_is_refused(exdnet: Run, clip: Path, tmp_path: Pat
     elif kind == "text":
         source.write_text("This is no film.\n" * 50)
         said = "not a media file"
-    elif kind == "audio":
+    elif kind.startswith("audio"):
         with av.open(str(source), "w") as container:
             stream = container.add_stream("aac", rate=48000, layout="mono")
+            if covered := kind.endswith("cover"):
+                cover = container.add_stream("mjpeg", rate=1)
+                cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
+                cover.disposition = Disposition.attached_pic
+                picture = av.VideoFrame(64, 48, "yuvj420p")
+                picture.pts, picture.time_base = 0, Fraction(1)
+                container.mux([*cover.encode(picture), *cover.encode(None)])
             frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
             frame.sample_rate = 48000
             container.mux([*stream.encode(frame), *stream.encode(None)])
-        said = "has no video stream that can be decoded (it holds audio)"
+        said = f"has no video stream that can be decoded (it holds {'a cover picture, ' if covered else ''}audio)"
     elif kind == "cut":
         source.write_bytes(clip.read_bytes()[:2000])
         said = "cut off"

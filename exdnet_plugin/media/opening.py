@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
@@ -43,15 +43,16 @@ def open_media(path: Path) -> InputContainer:
         ) from None
 
 
+def _is_cover(stream: Stream) -> bool:
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
 def choose_stream(container: InputContainer, path: Path, wanted: int | None) -> VideoStream:
     """The stream asked for, or the default one, then the one of most pixels; never a cover picture."""
-    streams = [
-        stream
-        for stream in container.streams.video
-        if stream.codec_context and not stream.disposition & Disposition.attached_pic
-    ]
+    streams = [stream for stream in container.streams.video if stream.codec_context and not _is_cover(stream)]
     if not streams:
-        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+        held = {"a cover picture" if _is_cover(stream) else stream.type for stream in container.streams}
+        kinds = ", ".join(sorted(held)) or "nothing"
         raise MediaError(f"{path} has no video stream that can be decoded (it holds {kinds}); give a file with video")
     if wanted is not None:
         if not 0 <= wanted < len(streams):
