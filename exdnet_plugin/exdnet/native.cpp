@@ -55,10 +55,16 @@ static void add(const float *__restrict difference, float scale, long wide, floa
 
 #include "planes.h"
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#if defined(__x86_64__) && defined(__GNUC__)
 #define CHOICE 1
+#ifdef __clang__
+#define END_TARGET _Pragma("clang attribute pop")
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma"))), apply_to = function)
+#else
+#define END_TARGET _Pragma("GCC pop_options")
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,fma,prefer-vector-width=512")
+#endif
 #define NAME(name) name##_avx512
 #define LANES 16
 #define MOST 6 // vectors of pixels that a matrix product holds in registers; LEAST of them where a row ends
@@ -67,9 +73,13 @@ static void add(const float *__restrict difference, float scale, long wide, floa
 #include "native_branch.h"
 #include "transfer_kernel.h"
 #include "color_kernel.h"
-#pragma GCC pop_options
+END_TARGET
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
+#endif
 #define NAME(name) name##_avx2
 #define LANES 8
 #define MOST 3
@@ -78,7 +88,7 @@ static void add(const float *__restrict difference, float scale, long wide, floa
 #include "native_branch.h"
 #include "transfer_kernel.h"
 #include "color_kernel.h"
-#pragma GCC pop_options
+END_TARGET
 #endif
 #define NAME(name) name##_any
 #define LANES 4

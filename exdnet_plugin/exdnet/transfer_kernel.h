@@ -81,6 +81,16 @@ struct NAME(Across) {
     }
 };
 
+static inline __attribute__((always_inline)) NAME(floats) NAME(picked)(const float *cells, NAME(places) cell) {
+#ifdef __clang__ // which knows no shuffle by places that are not constant
+    NAME(floats) found;
+    for (int i = 0; i < LANES; i++) found[i] = cells[cell[i]];
+    return found;
+#else
+    return __builtin_shuffle(*(const NAME(floats) *)cells, cell);
+#endif
+}
+
 static void NAME(apply)(const Transfer &by, long from, long to) {
     const NAME(Across) across(by.out.width, by.cells_wide);
     const long room = by.cells_wide + 2 * LANES, wide = by.out.width + 2 * LANES;
@@ -105,8 +115,7 @@ static void NAME(apply)(const Transfer &by, long from, long to) {
 #pragma GCC unroll 4
             for (int k = 0; k < 4; k++) {
                 const float *cells = &grid[k * room + across.start[block]];
-                const NAME(floats) a = __builtin_shuffle(*(const NAME(floats) *)cells, cell);
-                const NAME(floats) b = __builtin_shuffle(*(const NAME(floats) *)(cells + 1), cell);
+                const NAME(floats) a = NAME(picked)(cells, cell), b = NAME(picked)(cells + 1, cell);
                 value += (a + (b - a) * part) * (k < 3 ? *(const NAME(floats) *)(in[k] + x) : NAME(floats){} + by.peak);
             }
             value = value < 0 ? NAME(floats){} : value;

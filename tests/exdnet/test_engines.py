@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import sys
+import sysconfig
+import tomllib
 from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import pytest
 import torch
 from conftest import scene
 
 import exdnet_plugin.exdnet
+from exdnet_plugin import grid
 from exdnet_plugin.exdnet import engines
 from exdnet_plugin.exdnet.checkpoint import load_weights
 from exdnet_plugin.exdnet.exposures import exposure_range
@@ -45,6 +52,32 @@ def test_native_is_the_same_by_every_instruction_set_that_is_here(instruction_se
     assert instruction_sets[-1] == "any"
     with pytest.raises(ValueError, match="no instructions sse9"):
         native.instructions("sse9")
+
+
+@pytest.mark.skipif(not shutil.which("clang++"), reason="clang++ is not installed")
+def test_clang_compiles_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS. A build passes over what does not compile."""
+    project = Path(__file__).parents[2]
+    (extension,) = tomllib.loads((project / "pyproject.toml").read_text())["tool"]["setuptools"]["ext-modules"]
+    sources = [str(project / source) for source in extension["sources"]]
+    made, include = tmp_path / "native.so", sysconfig.get_paths()["include"]
+    options = [*extension["extra-compile-args"], "-Wall", "-Werror", "-fPIC", "-shared", f"-I{include}"]
+    subprocess.run(["clang++", *options, *sources, "-o", str(made)], check=True)
+    spec = spec_from_file_location("native", made)
+    assert spec is not None
+    assert spec.loader is not None
+    compiled = module_from_spec(spec)
+    spec.loader.exec_module(compiled)
+    frames = torch.from_numpy(scene(0, (101, 353)) * 0.3).permute(2, 0, 1).float()[None]
+    channels, transforms = [*(frames[0] * 255).byte().contiguous()], torch.rand(3, 4, 9, 31) / 4
+    expected = inference("torch").before_calibration(frames, exposure_range(frames))
+    monkeypatch.setattr(grid, "native", None)
+    transferred = grid.apply(channels, transforms, 255)
+    for module in (engines, grid):
+        monkeypatch.setattr(module, "native", compiled)
+    assert (expected - inference("native").before_calibration(frames, exposure_range(frames))).abs().max() < 1e-5
+    for before, after in zip(transferred, grid.apply(channels, transforms, 255), strict=True):
+        assert (before.int() - after.int()).abs().max() <= 1
 
 
 def test_auto_takes_what_there_is(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
