@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from exdnet_plugin.exdnet.engines import native
+from exdnet_plugin.exdnet.compiled import native
 from exdnet_plugin.exdnet.plane_calls import in_parts, plane, run_all
 
 EPSILON = 3e-5  # of full scale squared: how little a neighbourhood may vary before it counts as flat

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from exdnet_plugin.exdnet.engines import native
+from exdnet_plugin.exdnet.compiled import native
 from exdnet_plugin.exdnet.plane_calls import in_parts, plane, run_all
 
 ROWS = 64  # that a thread does at once

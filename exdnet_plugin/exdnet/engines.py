@@ -11,12 +11,8 @@ import torch
 from torch import Tensor
 
 from exdnet_plugin.choices import check_choice
+from exdnet_plugin.exdnet.compiled import native
 from exdnet_plugin.exdnet.folded import Affine, FoldedExdNet, FoldedLocal, before_calibration, in_dtype
-
-try:
-    from exdnet_plugin.exdnet import native
-except ImportError:  # built without a compiler
-    native = None  # type: ignore[assignment]
 
 __all__ = ["Chosen", "Engine", "LocalPart", "choose_engine", "default_dtype", "local_part", "native"]
 Chosen = Literal["native", "torch", "triton"]

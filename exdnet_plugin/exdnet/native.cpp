@@ -189,6 +189,7 @@ static PyMethodDef methods[] = {
     {"shrink", shrink_plane, METH_VARARGS, "shrink(plane, result, height, width, scale): means of a plane's cells."},
     {"apply", apply_grid, METH_VARARGS,
      "apply(in, in, in, out, grid, cells high, cells wide, peak, first row, last row): a plane by a grid (4, high, wide)."},
+    {"count", count_codes, METH_VARARGS, "count(values, how many, counts): adds up 8-bit codes of float32 into int64."},
     {"to_rgb", planes_to_rgb, METH_VARARGS, "to_rgb(planes, coding, rgb, first row, last row): see exdnet_plugin.yuv."},
     {"from_rgb", planes_from_rgb, METH_VARARGS,
      "from_rgb(planes, coding, rgb, old chroma, first row, last row): rows of chroma, and of luma with them."},

@@ -1,4 +1,4 @@
-// What Python calls with planes.
+// What Python calls with planes and frames.
 
 static int plane(PyObject *object, void *to) {
     Plane &plane = *static_cast<Plane *>(to);
@@ -78,6 +78,29 @@ static PyObject *planes_from_rgb(PyObject *, PyObject *arguments) {
         return nullptr;
     Py_BEGIN_ALLOW_THREADS;
     chosen->from_rgb(by, u, v, reinterpret_cast<const float *>(static_cast<uintptr_t>(rgb)), first, last);
+    Py_END_ALLOW_THREADS;
+    Py_RETURN_NONE;
+}
+
+// Adds up how many values there are of each 8-bit code. Four counts of each, since many in a row are of one code.
+static void count(const float *__restrict from, long length, int64_t *__restrict to) {
+    std::vector<uint32_t> counts(4 * 256);
+    for (long i = 0; i < length; i++) {
+        float value = from[i] * 255;
+        value = value < 0 ? 0 : value > 255 ? 255 : value;
+        const int code = static_cast<int>(value + 12582912.0f - 12582912.0f) & 255; // of no number, too
+        counts[i % 4 * 256 + code]++;
+    }
+    for (int i = 0; i < 4 * 256; i++) to[i % 256] += counts[i];
+}
+
+static PyObject *count_codes(PyObject *, PyObject *arguments) {
+    unsigned long long from, to;
+    long length;
+    if (!PyArg_ParseTuple(arguments, "KlK", &from, &length, &to)) return nullptr;
+    Py_BEGIN_ALLOW_THREADS;
+    count(reinterpret_cast<const float *>(static_cast<uintptr_t>(from)), length,
+          reinterpret_cast<int64_t *>(static_cast<uintptr_t>(to)));
     Py_END_ALLOW_THREADS;
     Py_RETURN_NONE;
 }
