@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from exdnet_plugin.exdnet.compiled import native
-from exdnet_plugin.exdnet.plane_calls import in_parts, plane, run_all
+from exdnet_plugin.exdnet.plane_calls import holding, in_parts, plane, run_all
 
 EPSILON = 3e-5  # of full scale squared: how little a neighbourhood may vary before it counts as flat
 ROWS = 512  # that a thread does at once, at most
@@ -83,7 +83,8 @@ def shrink(channels: Sequence[Tensor], size: tuple[int, int]) -> list[Tensor]:
         return [F.adaptive_avg_pool2d(channel.to(torch.int32).float()[None, None], size)[0, 0] for channel in channels]
     results = [torch.empty(size) for _ in channels]
     pairs = zip(channels, results, strict=True)
-    run_all([partial(native.shrink, plane(channel), result.data_ptr(), *size, 1.0) for channel, result in pairs])
+    calls = ((pair, plane(pair[0]), pair[1].data_ptr()) for pair in pairs)
+    run_all([partial(holding, pair, native.shrink, before, after, *size, 1.0) for pair, before, after in calls])
     return results
 
 
@@ -105,7 +106,7 @@ def apply(channels: Sequence[Tensor], grid: Tensor, peak: int) -> list[Tensor]:
     for result, part in zip(results, grid, strict=True):
         height, cells = result.shape[0], (part.shape[1], part.shape[2])
         call = partial(native.apply, a, b, c, plane(result), part.data_ptr(), *cells, float(peak))
-        jobs += in_parts(call, height, ROWS)
+        jobs += in_parts([*inputs, *results, grid], call, height, ROWS)
     run_all(jobs)
     return results
 

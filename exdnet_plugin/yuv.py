@@ -49,7 +49,7 @@ def to_rgb(channels: Sequence[Tensor], coding: Coding) -> Tensor:
     height, width = channels[0].shape
     rgb = torch.empty(1, 3, height, width)
     call = partial(native.to_rgb, tuple(map(plane, channels)), coding, rgb.data_ptr())
-    run_all(in_parts(call, height, ROWS))
+    run_all(in_parts([rgb, *channels], call, height, ROWS))
     return rgb
 
 
@@ -59,5 +59,5 @@ def from_rgb(rgb: Tensor, original: Sequence[Tensor], coding: Coding) -> list[Te
     made = [torch.empty_like(one, memory_format=torch.contiguous_format) for one in original]
     planes, chroma = tuple(map(plane, made)), tuple(map(plane, original[1:]))
     call = partial(native.from_rgb, planes, coding, rgb.data_ptr(), chroma)
-    run_all(in_parts(call, original[1].shape[0], ROWS))
+    run_all(in_parts([rgb, *original, *made], call, original[1].shape[0], ROWS))
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from fractions import Fraction
 from itertools import pairwise
 
@@ -14,6 +15,7 @@ from conftest import Identity, scene
 
 from exdnet_plugin import open_filter, yuv
 from exdnet_plugin.color import LUMA_WEIGHTS, ColorConverter, resolve
+from exdnet_plugin.exdnet.plane_calls import in_parts, run_all
 from exdnet_plugin.media.frames import frame_planes
 from exdnet_plugin.pixel_format import pixel_format
 from exdnet_plugin.stream_info import ColorFacts, StreamInfo
@@ -196,6 +198,19 @@ def test_native_and_torch_convert_the_same(
             off = (made.to(torch.int32) - expected.to(torch.int32)).abs()
             assert off.max() <= 1, "but for what lies half-way between two codes"
             assert (off > 0).sum() <= 1 + off.numel() * 1e-3 * (1 << (layout.depth - 8))
+
+
+def test_work_that_nobody_waits_for_any_more_holds_its_memory() -> None:
+    """Ctrl-C ends who waits for rows, not the threads that are at them."""
+    tensor, done = torch.zeros(10), []
+    kept = weakref.ref(tensor)
+    jobs = in_parts([tensor], lambda first, last: done.append((first, last)), 10, 4)
+    del tensor
+    assert kept() is not None
+    run_all(jobs)
+    assert sorted(done) == [(0, 4), (4, 8), (8, 10)]
+    del jobs
+    assert kept() is None
 
 
 def test_alpha_is_kept() -> None:

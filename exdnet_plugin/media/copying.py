@@ -15,7 +15,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Disposition, Stream
 
-from exdnet_plugin.media.discontinuity import Join, Rising, mended, nearest
+from exdnet_plugin.media.discontinuity import JUMP, Join, Rising, mended, nearest
 
 # FFmpeg's MPEG-TS writer takes anything, what it does not know as private data that nothing plays.
 _MPEGTS = frozenset(
@@ -157,25 +157,35 @@ def copied_packets(
 
 
 def _in_order(container: InputContainer, indices: Collection[int], notes: list[str]) -> Iterator[Packet[Any]]:
-    """Packets as they lie in a file; one of sound whose time is far ahead of those around it gets another."""
+    """Packets as they lie in a file; one of sound whose time is far ahead of those around it gets another.
+
+    So a packet of sound waits for the next one, or for another stream's about its time: sound may end, or be silent.
+    """
     held: dict[int, Packet[Any]] = {}
     before: dict[int, int | None] = {}
     with suppress(FFmpegError):
         for packet in container.demux([container.streams[index] for index in indices]):
             index = packet.stream.index
-            if packet.stream.type != "audio" or not packet.size:
-                yield packet
-                continue
             if one := held.get(index):
-                time = mended(before.get(index), one.dts, packet.dts, one.time_base or Fraction(1))
-                if time is not None:
-                    one.dts = one.pts = time
-                    note = f"times of single packets of stream {index} are far ahead of those around them"
-                    notes += [] if note in notes else [note]
-                before[index] = one.dts
-                yield one
-            held[index] = packet
+                _mend(one, before.get(index), packet.dts, notes)
+            reached = [i for i, one in held.items() if i == index or seconds(one) < seconds(packet) + JUMP]
+            for i in reached:
+                before[i] = held[i].dts
+                yield held.pop(i)
+            if packet.stream.type == "audio" and packet.size:
+                held[index] = packet
+            else:
+                yield packet
     yield from held.values()
+
+
+def _mend(packet: Packet[Any], before: int | None, after: int | None, notes: list[str]) -> None:
+    time = mended(before, packet.dts, after, packet.time_base or Fraction(1))
+    if time is None:
+        return
+    packet.dts = packet.pts = time
+    note = f"times of single packets of stream {packet.stream.index} are far ahead of those around them"
+    notes += [] if note in notes else [note]
 
 
 class _Joined(Rising):

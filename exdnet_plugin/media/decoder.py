@@ -15,7 +15,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from exdnet_plugin.hdr import is_hdr
-from exdnet_plugin.media.discontinuity import Join, Rising, mended
+from exdnet_plugin.media.discontinuity import JUMP, Join, Rising, mended
 from exdnet_plugin.media.facts import ColorTags
 from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, through, tone_mapped
 from exdnet_plugin.media.frames import reformatted, workable_format
@@ -139,7 +139,8 @@ class Decoder:
     def _forget(self) -> None:
         self._decoded = self._broken = self._hidden = 0
         self._rising, self._end = Rising(self.facts.time_base), Fraction(0)
-        self.joins, self._places, self._packets = list[Join](), list[int | None](), Rising(self.facts.time_base)
+        self.joins, self._places = list[Join](), list[tuple[int, int | None]]()  # of a jump: decoding time, and where
+        self._packets = Rising(self.facts.time_base)
 
     def _all_frames(self) -> Iterator[av.VideoFrame]:
         try:
@@ -164,10 +165,12 @@ class Decoder:
 
     def _mend(self, frame: av.VideoFrame, before: int | None, after: int | None) -> None:
         own = mended(before, frame.pts, after, self.facts.time_base)
-        if own is None:
+        if own is None or after is None:
             return
         frame.pts, self.counted = own, True
-        del self._places[len(self.joins) : len(self.joins) + 1]  # what follows it did not jump back
+        noted = self._places[len(self.joins) : len(self.joins) + 1]
+        if noted and abs(noted[0][0] - after) * self.facts.time_base < JUMP:
+            del self._places[len(self.joins)]  # what follows it did not jump back
         self.note_once("times of single frames are far ahead of those around them; they are shown between these")
 
     def _all_decoded(self) -> Iterator[av.VideoFrame]:
@@ -199,7 +202,7 @@ class Decoder:
         """Keep where in the file times jump back: frames, which come later, do not tell."""
         if packet.dts is not None:
             if self._packets.jumps_at(packet.dts):
-                self._places.append(packet.pos)
+                self._places.append((packet.dts, packet.pos))
             self._packets.next(packet.dts, packet.duration or 0)
 
     def _decode(self, packet: Packet[VideoStream] | None) -> Iterator[av.VideoFrame]:
@@ -222,7 +225,7 @@ class Decoder:
             self.note_once("frames carry no time; they are spaced by the stream's rate")
         frame.pts = self._rising.next(own, frame.duration or 0)
         if self._rising.jumps > len(self.joins):
-            place = self._places[len(self.joins)] if len(self._places) > len(self.joins) else None
+            place = self._places[len(self.joins)][1] if len(self._places) > len(self.joins) else None
             self.joins.append(Join(place, self._rising.offset * facts.time_base))
         if self._rising.jumps:
             self.note_once("times jump back on the way, as in files put together; what follows is joined on")

@@ -36,6 +36,13 @@ CONTAINERS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".flv", ".nut", ".mxf", ".mpg"}
     | ({".ogv"} if "libtheora" in av.codecs_available else set())
 )
+
+
+def muxer(suffix: str) -> str | None:
+    """FFmpeg's muxer for a suffix; None is what FFmpeg takes it for, which for .m4v is raw MPEG-4."""
+    return "mp4" if suffix.lower() == ".m4v" else None
+
+
 _OF_OLD_PICTURES = frozenset({"timecode", "alpha_mode"})  # what a video's metadata tell that may have changed
 
 
@@ -63,7 +70,7 @@ class VideoSink:
             self._container: OutputContainer = av.open(
                 ffmpeg_name(hidden),
                 "w",
-                format="mp4" if path.suffix.lower() == ".m4v" else None,  # what FFmpeg takes it for knows no H.265
+                format=muxer(path.suffix),
                 container_options=written_options(path, source, encoding),
             )
         except (FFmpegError, OSError) as error:

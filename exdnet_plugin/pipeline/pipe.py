@@ -25,7 +25,7 @@ from exdnet_plugin.media.copying import takes
 from exdnet_plugin.media.encoding import Encoding, EncodingOptions
 from exdnet_plugin.media.facts import MATRICES, VideoFacts
 from exdnet_plugin.media.frames import frame_from_planes, frame_planes, reformatted, workable_format
-from exdnet_plugin.media.sink import CONTAINERS, check_sink
+from exdnet_plugin.media.sink import CONTAINERS, check_sink, muxer
 from exdnet_plugin.media.source import VideoSource
 
 log = logging.getLogger(__name__)
@@ -177,25 +177,30 @@ def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: s
     check_sink(sink, source, CONTAINERS, overwrite=False)
     with VideoSource(source) as opened:
         encoding = choose_encoding(sink.suffix.lower(), opened.facts, EncodingOptions())
+        video = opened.stream.index
         left_out, conversions = _others(opened, sink.suffix)
         if opened.facts.interlaced:
             raise MediaError(f"{source} is interlaced; {_FIELDS}")
     names = {"matrix": "colorspace", "primaries": "color_primaries", "transfer": "color_trc", "range": "color_range"}
     codes = {"limited": "tv", "full": "pc"}
     steady = ["-fps_mode", "passthrough", "-enc_time_base", "-1"]  # each frame's time, not the nearest of a grid
-    read = [*_FFMPEG, "-i", str(source), "-map", "0:v:0", *steady]
+    read = [*_FFMPEG, "-i", str(source), "-map", f"0:{video}", *steady]
     read += ["-pix_fmt", opened.facts.pixel_format, "-c:v", "rawvideo", "-f", "nut", "-"]
     filtered = ["exdnet", "pipe", "--format", "nut", "--chain", chain_text, "--quality", quality]
     filtered += [part for name, value in _told(opened.facts).items() for part in (f"--{name}", value)]
     write = [*_FFMPEG, "-n", "-f", "nut", "-i", "-", "-i", str(source), "-map", "0:v", "-map", "1"]
     write += [part for index in left_out for part in ("-map", f"-1:{index}")]
-    write += ["-map", "-1:v:0", "-map_metadata", "1", "-map_chapters", "1", "-c", "copy", *conversions]
-    write += ["-c:v:0", encoding.codec]
-    write += ["-pix_fmt", encoding.pixel_format, *_filters(encoding, opened.facts), *steady]
-    write += [part for key, value in encoding.options.items() if key == "crf" for part in ("-crf", value)]
+    write += ["-map", f"-1:{video}", "-map_metadata", "1", "-map_chapters", "1", "-c", "copy", *conversions]
+    write += ["-c:v:0", encoding.codec, "-strict", "-2"]  # FLAC in MP4 is an experiment to some FFmpegs
+    paced = ["-fps_mode", "cfr", "-r", str(encoding.cfr)] if encoding.cfr else steady
+    write += ["-pix_fmt", encoding.pixel_format, *_filters(encoding, opened.facts), *paced]
+    write += [
+        part for key in ("crf", "b") if key in encoding.options for part in (f"-{key}:v:0", encoding.options[key])
+    ]
     write += [
         part for name, value in _told(encoding.facts).items() for part in (f"-{names[name]}", codes.get(value, value))
     ]
+    write += ["-f", form] if (form := muxer(sink.suffix)) else []
     return " | ".join(shlex.join(part) for part in (read, filtered, [*write, str(sink)]))
 
 
@@ -205,9 +210,12 @@ def _others(source: VideoSource, suffix: str) -> tuple[list[int], list[str]]:
     What comes out first is the video; the others, with numbers of their own, follow in the source's order.
     """
     left_out, conversions, number = list[int](), list[str](), 1
-    with TemporaryDirectory() as folder, av.open(f"{folder}/sink{suffix}", "w") as container:
+    with (
+        TemporaryDirectory() as folder,
+        av.open(f"{folder}/sink{suffix}", "w", format=muxer(suffix)) as container,
+    ):
         for stream in source.others:
-            if stream.type != "video" and not takes(container, stream):
+            if not takes(container, stream):
                 made = add_converted(container, stream)
                 if made is None:
                     log.warning("%s stream %d is left out: %s does not take it", stream.type, stream.index, suffix)
@@ -224,7 +232,7 @@ def _conversion(made: Stream, number: int) -> list[str]:
     context = made.codec_context
     options = [f"-c:{number}", context.name]
     if isinstance(context, AudioCodecContext):
-        options += [f"-b:{number}", str(context.bit_rate), f"-ac:{number}", str(context.layout.nb_channels)]
+        options += [f"-b:{number}", str(context.bit_rate), f"-channel_layout:{number}", context.layout.name]
     return options
 
 

@@ -152,6 +152,8 @@ def test_no_line_is_written_for_a_sink_that_cannot_be(
     ("suffix", "told", "codecs"),
     [
         (".mp4", ["subtitle stream 2 is converted from ass to mov_text"], ["h264", "aac", "mov_text"]),
+        (".m4v", ["subtitle stream 2 is converted from ass to mov_text"], ["h264", "aac", "mov_text"]),
+        (".mpg", ["from aac to mp2", "subtitle stream 2 is left out"], ["mpeg2video", "mp2"]),
         (".webm", ["from aac to opus", "from ass to webvtt"], ["vp9", "opus", "webvtt"]),
         (".flv", ["subtitle stream 2 is left out: .flv does not take it"], ["h264", "aac"]),
     ],

@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import pytest
 from conftest import MakeClip, packets
 
@@ -50,6 +51,28 @@ def test_one_time_far_ahead_makes_no_file_hours_long(
         times = sorted(pts for pts, _, _ in packets(sink, kind) if pts is not None)
         steps = [b - a for a, b in pairwise(times)]
         assert max(steps) <= 2 * sorted(steps)[len(steps) // 2], kind
+
+
+def test_sound_that_ends_early_is_not_written_late(make_clip: MakeClip, tmp_path: Path) -> None:
+    """Each packet waits for the next one of its stream, but not behind other streams' packets of its time."""
+    source, sink = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    with av.open(str(make_clip("plain.mkv", frames=240, audio=True))) as plain, av.open(str(source), "w") as container:
+        video, sound = (container.add_stream_from_template(stream) for stream in plain.streams)
+        short = container.add_stream_from_template(plain.streams.audio[0])
+        for packet in plain.demux():
+            if packet.size:
+                packet.stream, copy = (sound, bytes(packet)) if packet.stream.type == "audio" else (video, b"")
+                times = packet.pts, packet.dts, packet.time_base
+                container.mux(packet)
+                if copy and times[0] * times[2] < 1:
+                    again = av.Packet(copy)
+                    (again.pts, again.dts, again.time_base), again.stream = times, short
+                    container.mux(again)
+    enhance_video(source, sink, chain="null")
+    with av.open(str(sink)) as made:
+        order = [packet.stream.index for packet in made.demux() if packet.size]
+    last = len(order) - order[::-1].index(2)
+    assert last < len(order) / 4
 
 
 def test_a_gap_and_a_jump_back_are_no_broken_times() -> None:

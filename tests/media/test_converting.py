@@ -117,7 +117,7 @@ def test_packets_shorter_than_a_tick_are_not_stretched(tmp_path: Path) -> None:
         copy = container.add_stream_from_template(given.streams.audio[0])
         container.start_encoding()
         copy.time_base = Fraction(1, 48000)
-        packets = list(copied_packets(given, {1: copy}))
+        packets = list(copied_packets(given, {1: copy}, (), [], ()))
     times = [packet.dts for packet in packets]
     assert times == sorted(set(times))
     assert float(times[-1] * packets[-1].time_base) == pytest.approx(SECONDS, abs=0.002)
