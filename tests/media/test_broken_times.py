@@ -56,7 +56,7 @@ def test_one_time_far_ahead_makes_no_file_hours_long(
 def test_sound_that_ends_early_is_not_written_late(make_clip: MakeClip, tmp_path: Path) -> None:
     """Each packet waits for the next one of its stream, but not behind other streams' packets of its time."""
     source, sink = tmp_path / "in.mkv", tmp_path / "out.mkv"
-    with av.open(str(make_clip("plain.mkv", frames=240, audio=True))) as plain, av.open(str(source), "w") as container:
+    with av.open(str(make_clip("plain.mkv", frames=600, audio=True))) as plain, av.open(str(source), "w") as container:
         video, sound = (container.add_stream_from_template(stream) for stream in plain.streams)
         short = container.add_stream_from_template(plain.streams.audio[0])
         for packet in plain.demux():
