@@ -98,7 +98,7 @@ def train(
     keep_memory()
     pictures = _data_set(data, low, high)
     training, unseen = split(pictures, hold_out)
-    options["data"] = told(training, unseen)
+    options["data"] = told(training, unseen, bright)
     recipe = _recipe(pictures.exposures, options, vgg, small)
     start = load_weights(initial).state if initial else None
     trainer = Trainer(recipe, folder, resolve_device(device), initial=start, vgg=vgg, compile=compile)

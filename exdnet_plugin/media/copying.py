@@ -157,7 +157,7 @@ def copied_packets(
 
 
 def _in_order(container: InputContainer, indices: Collection[int], notes: list[str]) -> Iterator[Packet[Any]]:
-    """Packets as they lie in a file; one of sound whose time is far ahead of those around it gets another.
+    """Packets as they lie in a file; one of sound whose time is far from those around it gets another.
 
     So a packet of sound waits for the next one, or for another stream's about its time: sound may end, or be silent.
     """
@@ -184,7 +184,7 @@ def _mend(packet: Packet[Any], before: int | None, after: int | None, notes: lis
     if time is None:
         return
     packet.dts = packet.pts = time
-    note = f"times of single packets of stream {packet.stream.index} are far ahead of those around them"
+    note = f"times of single packets of stream {packet.stream.index} are far from those around them"
     notes += [] if note in notes else [note]
 
 

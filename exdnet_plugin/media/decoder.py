@@ -151,7 +151,7 @@ class Decoder:
             self.lost = max(announced - self._decoded, 0) if self._whole and not self._sought_once else self._broken
 
     def _in_order(self) -> Iterator[av.VideoFrame]:
-        """Decoded frames; one whose time is far ahead of those around it is shown between them."""
+        """Decoded frames; one whose time is far from those around it is shown between them."""
         before: int | None = None
         held: av.VideoFrame | None = None
         for frame in self._all_decoded():
@@ -165,13 +165,13 @@ class Decoder:
 
     def _mend(self, frame: av.VideoFrame, before: int | None, after: int | None) -> None:
         own = mended(before, frame.pts, after, self.facts.time_base)
-        if own is None or after is None:
+        if own is None or after is None or frame.pts is None:
             return
+        for noted, _ in self._places[len(self.joins) : len(self.joins) + 1]:
+            if min(abs(noted - after), abs(noted - frame.pts)) * self.facts.time_base < JUMP:
+                del self._places[len(self.joins)]  # that was no jump
         frame.pts, self.counted = own, True
-        noted = self._places[len(self.joins) : len(self.joins) + 1]
-        if noted and abs(noted[0][0] - after) * self.facts.time_base < JUMP:
-            del self._places[len(self.joins)]  # what follows it did not jump back
-        self.note_once("times of single frames are far ahead of those around them; they are shown between these")
+        self.note_once("times of single frames are far from those around them; they are shown between these")
 
     def _all_decoded(self) -> Iterator[av.VideoFrame]:
         for packet in self._demux():

@@ -1,6 +1,6 @@
 """Times that jump back, as where recordings were put one behind the other: what follows is joined on.
 
-One time that is far ahead of those around it is no new clock, but a broken one.
+One time that is far from those around it is no new clock, but a broken one.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ def nearest(joins: Sequence[Join], place: int | None) -> Join | None:
 
 
 def mended(before: int | None, time: int | None, after: int | None, time_base: Fraction) -> int | None:
-    """A time between its neighbours for one that is far ahead of both, in ticks; None where it is not."""
-    if before is None or time is None or after is None or not before < after <= time - _jump(time_base):
+    """A time between its neighbours, in ticks, for one far from what lies between them; None where it is not."""
+    if before is None or time is None or after is None or before >= after:
         return None
-    return before + max((after - before) // 2, 1)
+    far = _jump(time_base)
+    return None if before - far < time < after + far else before + max((after - before) // 2, 1)
 
 
 def _jump(time_base: Fraction) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 
 from exdnet_plugin.data_sets import DataSet
 from exdnet_plugin.exdnet.checkpoint import load_weights
 from exdnet_plugin.exdnet.inference import exact_inference
-from exdnet_plugin.pairs import Pair, Picture, split_by_group
+from exdnet_plugin.pairs import Pair, Picture, find_pictures, split_by_group
 from exdnet_plugin.training.batches import BatchSource
 from exdnet_plugin.training.loading import LoadedPairs, Source
 from exdnet_plugin.training.loop import Trainer, Validate
@@ -23,9 +24,13 @@ from exdnet_plugin.training.validation import Validation
 HELD = 32  # pictures
 
 
-def told(training: Sequence[Pair], unseen: Sequence[Pair]) -> str:
-    """How many pairs are trained on and held out, and a digest of names and files' sizes, wherever they lie."""
-    facts = [(pair.name, pair.low.stat().st_size, pair.high.stat().st_size) for pair in (*training, *unseen)]
+def told(training: Sequence[Pair], unseen: Sequence[Pair], bright: Path | None = None) -> str:
+    """How many pairs are trained on and held out, and a digest of names and files' sizes, wherever they lie.
+
+    The well-lit pictures of a folder `bright` are in the digest, too; ValueError when it is none.
+    """
+    pairs = [(pair.name, pair.low.stat().st_size, pair.high.stat().st_size) for pair in (*training, *unseen)]
+    facts = [*pairs, *((path.name, path.stat().st_size) for path in (find_pictures(bright) if bright else []))]
     return f"{len(training)} + {len(unseen)} pairs {sha256(repr(facts).encode()).hexdigest()[:12]}"
 
 

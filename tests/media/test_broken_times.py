@@ -27,25 +27,31 @@ def tags(data: bytes, kind: int) -> Iterator[int]:
 
 
 @pytest.fixture
-def broken(make_clip: MakeClip, tmp_path: Path) -> Path:
-    """A video of 2 s whose twentieth packets, of pictures and of sound, are 4.7 hours ahead."""
-    path = make_clip("in.flv", frames=50, audio=True)
+def clip(make_clip: MakeClip) -> Path:
+    """A video of 2 s with sound."""
+    return make_clip("in.flv", frames=50, audio=True)
+
+
+def damage(path: Path, time: bytes) -> None:
+    """Give one packet of pictures and one of sound, both at 1.7 s, another time."""
     data = bytearray(path.read_bytes())
-    for kind in (VIDEO, SOUND):
-        data[list(tags(data, kind))[20] + 7] = 1
+    for kind, number in {VIDEO: 41, SOUND: 81}.items():
+        tag = list(tags(data, kind))[number]
+        data[tag + 4 : tag + 8] = time
     path.write_bytes(data)
-    return path
 
 
 @pytest.mark.parametrize("rate", [None, Fraction(24), Fraction(48)])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
-def test_one_time_far_ahead_makes_no_file_hours_long(
-    broken: Path, tmp_path: Path, suffix: str, rate: Fraction | None
+@pytest.mark.parametrize("time", [b"\0\0\0\1", b"\0\0\0\0"], ids=["4.7 hours ahead", "back at 0"])
+def test_one_broken_time_makes_no_file_hours_long(
+    clip: Path, tmp_path: Path, suffix: str, rate: Fraction | None, time: bytes
 ) -> None:
+    damage(clip, time)
     sink = tmp_path / f"out{suffix}"
-    report = enhance_video(broken, sink, chain="null", cfr=rate)
+    report = enhance_video(clip, sink, chain="null", cfr=rate)
     assert report.frames == (100 if rate == 48 else 50)
-    assert any("far ahead of those around" in note for note in report.notes)
+    assert any("far from those around" in note for note in report.notes)
     assert not any("joined on" in note for note in report.notes)
     for kind in ("video", "audio"):
         times = sorted(pts for pts, _, _ in packets(sink, kind) if pts is not None)
@@ -79,6 +85,8 @@ def test_a_gap_and_a_jump_back_are_no_broken_times() -> None:
     base = Fraction(1, 1000)
     assert mended(40, 16_000_000, 120, base) == 80
     assert mended(40, 16_000_000, 16_000_040, base) is None, "times go on behind a gap"
+    assert mended(4000, 0, 4080, base) == 4040
     assert mended(40, 80, 0, base) is None, "another recording begins"
+    assert mended(4000, 0, 40, base) is None, "and goes on"
     assert mended(40, 120, 80, base) is None, "less than a second is disorder"
     assert mended(None, 16_000_000, 80, base) is None
