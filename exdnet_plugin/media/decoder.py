@@ -63,7 +63,7 @@ class Decoder:
         self.lost, self.notes, self.changes = 0, list[str](), list[Fraction]()
         self.container = open_media(path)
         self.counted, self._sought_once = self.container.format.name in _WITHOUT_TIMES, False
-        self._size = (0, 0)
+        self._size, self._mended = (0, 0), False
         try:
             self.stream = choose_stream(self.container, path, stream)
             self.stream.thread_type = "AUTO"
@@ -170,8 +170,10 @@ class Decoder:
         for noted, _ in self._places[len(self.joins) : len(self.joins) + 1]:
             if min(abs(noted - after), abs(noted - frame.pts)) * self.facts.time_base < JUMP:
                 del self._places[len(self.joins)]  # that was no jump
-        frame.pts, self.counted = own, True
-        self.note_once("times of single frames are far from those around them; they are shown between these")
+        if not self._mended:
+            told = float(frame.pts * self.facts.time_base)
+            self.note_once(f"a frame's time of {told:.2f} s is far from those around it; such are shown between them")
+        frame.pts, self.counted, self._mended = own, True, True
 
     def _all_decoded(self) -> Iterator[av.VideoFrame]:
         for packet in self._demux():
@@ -181,8 +183,8 @@ class Decoder:
     def _note_missing(self) -> None:
         """Say what Matroska tells of a video's length and does not hold; others tell how many frames there are."""
         told = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", self.stream.metadata.get("DURATION", ""))
-        if not told or not self._whole or self._sought_once:
-            return
+        if not told or not self._whole or self._sought_once or self._mended:
+            return  # a broken time is in what it tells
         length = (int(told[1]) * 60 + int(told[2])) * 60 + Fraction(told[3])
         if length - self._end > MISSING:
             there = f"it tells {float(length):.1f} s of video, and ends at {float(self._end):.1f} s"

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import av
 import pytest
-from conftest import MakeClip, packets
+from conftest import MakeClip, decode, packets
 
 from exdnet_plugin import enhance_video
 from exdnet_plugin.media.discontinuity import mended
 
 VIDEO, SOUND = 9, 8  # kinds of FLV's tags
+HOURS = 3 * 3600
 
 
 def tags(data: bytes, kind: int) -> Iterator[int]:
@@ -57,6 +58,31 @@ def test_one_broken_time_makes_no_file_hours_long(
         times = sorted(pts for pts, _, _ in packets(sink, kind) if pts is not None)
         steps = [b - a for a, b in pairwise(times)]
         assert max(steps) <= 2 * sorted(steps)[len(steps) // 2], kind
+
+
+def with_broken_pts(source: Path, sink: Path, number: int) -> Path:
+    """A copy in which the video's packet of a number is shown 3 hours later, as a writer takes it."""
+    with av.open(str(source)) as opened, av.open(str(sink), "w") as container:
+        copies = {stream.index: container.add_stream_from_template(stream) for stream in opened.streams}
+        for index, packet in enumerate(packet for packet in opened.demux(video=0) if packet.size):
+            packet.pts += round((index == number) * HOURS / packet.time_base)
+            packet.stream = copies[packet.stream.index]
+            container.mux(packet)
+    return sink
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts"])
+@pytest.mark.parametrize("options", [{"bf": "0"}, {"bf": "3", "g": "25"}], ids=["in order", "reordered"])
+def test_one_broken_time_moves_no_other_frame(
+    make_clip: MakeClip, tmp_path: Path, suffix: str, options: dict[str, str]
+) -> None:
+    whole = make_clip(f"whole{suffix}", frames=60, rate=25, options=options)
+    source = with_broken_pts(whole, tmp_path / f"in{suffix}", 30)
+    report = enhance_video(source, tmp_path / "out.mkv", chain="null")
+    expected, found = ([frame.time for frame in decode(path)] for path in (whole, tmp_path / "out.mkv"))
+    assert [time - found[0] for time in found] == pytest.approx([time - expected[0] for time in expected], abs=0.0021)
+    assert ["a frame's time of 108" in note for note in report.notes if "time" in note] == [True]
+    assert not any("is cut off" in note for note in report.notes)
 
 
 def test_sound_that_ends_early_is_not_written_late(make_clip: MakeClip, tmp_path: Path) -> None:
