@@ -82,9 +82,8 @@ def shrink(channels: Sequence[Tensor], size: tuple[int, int]) -> list[Tensor]:
     if native is None or channels[0].device.type != "cpu":
         return [F.adaptive_avg_pool2d(channel.to(torch.int32).float()[None, None], size)[0, 0] for channel in channels]
     results = [torch.empty(size) for _ in channels]
-    pairs = zip(channels, results, strict=True)
-    calls = ((pair, plane(pair[0]), pair[1].data_ptr()) for pair in pairs)
-    run_all([partial(holding, pair, native.shrink, before, after, *size, 1.0) for pair, before, after in calls])
+    pairs = list(zip(channels, results, strict=True))
+    run_all([partial(holding, pair, native.shrink, plane(pair[0]), pair[1].data_ptr(), *size, 1.0) for pair in pairs])
     return results
 
 

@@ -39,7 +39,7 @@ def shared() -> Path:
 @pytest.fixture
 def compiled() -> None:
     """The compiled engine. A build passes over what does not compile: with a compiler, its absence is a failure."""
-    from exdnet_plugin.exdnet.engines import native
+    from exdnet_plugin.exdnet.compiled import native
 
     if native is None:
         headers = Path(sysconfig.get_paths()["include"], "Python.h").exists()

@@ -14,7 +14,7 @@ from exdnet_plugin.choices import check_choice
 from exdnet_plugin.exdnet.compiled import native
 from exdnet_plugin.exdnet.folded import Affine, FoldedExdNet, FoldedLocal, before_calibration, in_dtype
 
-__all__ = ["Chosen", "Engine", "LocalPart", "choose_engine", "default_dtype", "local_part", "native"]
+__all__ = ["Chosen", "Engine", "LocalPart", "choose_engine", "default_dtype", "local_part"]
 Chosen = Literal["native", "torch", "triton"]
 Engine = Literal["auto", "native", "torch", "triton"]
 LocalPart = Callable[[Tensor, Tensor], Tensor]

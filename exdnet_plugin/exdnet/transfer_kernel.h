@@ -181,4 +181,3 @@ static void NAME(fit)(const float *before, const float *after, float *grid, long
         for (long y = 0; y < high; y++) NAME(around)(one, one, y, high, wide, room.data(), grid + k * plane + y * wide);
     }
 }
-

@@ -13,9 +13,10 @@ import av
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
-from av.stream import Disposition, Stream
+from av.stream import Stream
 
 from exdnet_plugin.media.discontinuity import JUMP, Join, Rising, mended, nearest
+from exdnet_plugin.media.opening import is_cover
 
 # FFmpeg's MPEG-TS writer takes anything, what it does not know as private data that nothing plays.
 _MPEGTS = frozenset(
@@ -43,7 +44,7 @@ def told(metadata: Mapping[str, str], name: str) -> str | None:
 def add_copy(container: OutputContainer, stream: Stream) -> Stream | str:
     """A stream of the same codec and facts in a container, or why it is left out."""
     what = f"{stream.type} stream {stream.index} ({codec_name(stream)})"
-    if stream.disposition & Disposition.attached_pic and container.format.name == "matroska":
+    if is_cover(stream) and container.format.name == "matroska":
         return _add_cover(container, stream)
     if not takes(container, stream):
         home = _HOMES.get(codec_name(stream), ".mkv")
@@ -87,7 +88,7 @@ def takes(container: OutputContainer, stream: Stream) -> bool:
     if kind == "avi" and stream.type == "audio" and not _plays_in_avi(stream, codec):
         return False
     if stream.codec_context:
-        cover = bool(stream.disposition & Disposition.attached_pic) and kind in _WITH_COVERS
+        cover = is_cover(stream) and kind in _WITH_COVERS
         if kind != "mpegts" and codec not in container.supported_codecs and not cover:
             return False
     first = _first_packet(stream) if stream.type == "video" else None
@@ -184,7 +185,7 @@ def _mend(packet: Packet[Any], before: int | None, after: int | None, notes: lis
     if time is None:
         return
     packet.dts = packet.pts = time
-    note = f"times of single packets of stream {packet.stream.index} are far from those around them"
+    note = f"times of single packets of stream {packet.stream.index} are far from those around them, and put between"
     notes += [] if note in notes else [note]
 
 
@@ -235,7 +236,7 @@ def _with_times(packet: Packet[Any], last: int | None) -> bool:
     """Give a packet the times that its container did not tell; False where there is nothing to go by."""
     if packet.dts is None:
         if packet.pts is None:
-            if not packet.stream.disposition & Disposition.attached_pic:
+            if not is_cover(packet.stream):
                 return False
             packet.pts = 0  # a cover is a stream of one picture without a time
         delay = getattr(packet.stream.codec_context, "reorder_depth", 0) * (packet.duration or 1)

@@ -43,15 +43,16 @@ def open_media(path: Path) -> InputContainer:
         ) from None
 
 
-def _is_cover(stream: Stream) -> bool:
+def is_cover(stream: Stream) -> bool:
+    """Whether a stream is one picture that stands for the file."""
     return bool(stream.disposition & Disposition.attached_pic)
 
 
 def choose_stream(container: InputContainer, path: Path, wanted: int | None) -> VideoStream:
     """The stream asked for, or the default one, then the one of most pixels; never a cover picture."""
-    streams = [stream for stream in container.streams.video if stream.codec_context and not _is_cover(stream)]
+    streams = [stream for stream in container.streams.video if stream.codec_context and not is_cover(stream)]
     if not streams:
-        held = {"a cover picture" if _is_cover(stream) else stream.type for stream in container.streams}
+        held = {"a cover picture" if is_cover(stream) else stream.type for stream in container.streams}
         kinds = ", ".join(sorted(held)) or "nothing"
         raise MediaError(f"{path} has no video stream that can be decoded (it holds {kinds}); give a file with video")
     if wanted is not None:

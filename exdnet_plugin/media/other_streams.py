@@ -9,11 +9,11 @@ from typing import Any
 
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.stream import Disposition, Stream
+from av.stream import Stream
 
 from exdnet_plugin.media.converting import add_converted, change, converted
 from exdnet_plugin.media.copying import add_copy, copied_packets, shown
-from exdnet_plugin.media.opening import open_media
+from exdnet_plugin.media.opening import is_cover, open_media
 from exdnet_plugin.media.part import Part
 from exdnet_plugin.media.quicktime import is_quicktime
 from exdnet_plugin.media.source import VideoSource
@@ -74,7 +74,7 @@ class OtherStreams:
         zero = self._source.zero
         part = Part(zero if self._source.excerpt.start else None, until)
         for packet in copied_packets(container, self._copied, self._source.joins, self._notes, self._converted):
-            cover = packet.stream.disposition & Disposition.attached_pic
+            cover = is_cover(packet.stream)
             if cover or (not self._is_hidden(packet) and part.takes(packet)):
                 yield packet if cover else shifted(packet, round(zero / (packet.time_base or Fraction(1))))
         self._notes += part.notes

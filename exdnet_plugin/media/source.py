@@ -10,7 +10,7 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
-from av.stream import Disposition, Stream
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
@@ -19,6 +19,7 @@ from exdnet_plugin.media.decoder import Decoder
 from exdnet_plugin.media.discontinuity import Join
 from exdnet_plugin.media.facts import SDR_TAGS, VideoFacts
 from exdnet_plugin.media.fields import has_fields
+from exdnet_plugin.media.opening import is_cover
 from exdnet_plugin.media.timecode import advanced
 from exdnet_plugin.pixel_format import pixel_format
 from exdnet_plugin.stream_info import StreamInfo
@@ -142,7 +143,7 @@ class VideoSource:
     @property
     def untouched(self) -> list[int]:
         """The other streams that are videos, no covers, by their index."""
-        return [s.index for s in self.others if s.type == "video" and not s.disposition & Disposition.attached_pic]
+        return [s.index for s in self.others if s.type == "video" and not is_cover(s)]
 
     @property
     def counted(self) -> bool:
