@@ -26,6 +26,7 @@ from exdnet_plugin.errors import MediaError
 from exdnet_plugin.hdr import is_hdr
 from exdnet_plugin.live.address import meaning
 from exdnet_plugin.live.sources import Source
+from exdnet_plugin.media.channel_layout import distinct
 from exdnet_plugin.media.facts import ColorTags
 from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, quarter_turns, through, tone_mapped, turned
 from exdnet_plugin.media.frames import reformatted, workable_format
@@ -135,7 +136,7 @@ class Capture:
             self._wait_for(packet)
         arrived = time.monotonic()
         try:
-            frames = packet.decode()
+            frames = [distinct(frame) if isinstance(frame, av.AudioFrame) else frame for frame in packet.decode()]
         except FFmpegError:
             self._count_broken(packet)
             return

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import partial
+from itertools import product
 from typing import Any
 
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.codec import Codec
 from av.container import OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -20,12 +20,15 @@ from av.subtitles.codeccontext import SubtitleCodecContext
 from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle, SubtitleSet
 
-from exdnet_plugin.media.copying import accepted, codec_name, stream_metadata
+from exdnet_plugin.media.channel_layout import distinct, layout_of, nearest
+from exdnet_plugin.media.copying import stream_metadata
 from exdnet_plugin.media.cues import Cue, Cues
 from exdnet_plugin.media.sound import Resampled
+from exdnet_plugin.media.taking import accepted, codec_name
 
 _SOUND = {"mp4": "aac", "mov": "aac", "mpegts": "aac", "matroska": "aac", "webm": "libopus"}
 _SOUND |= {"avi": "libmp3lame", "flv": "aac", "mpeg": "mp2", "mxf": "pcm_s16le"}
+_PCM = frozenset({"mp4", "mov", "matroska", "avi"})  # where PCM is at home, if its channels are told
 _WITHOUT_GAPS = frozenset({"avi"})
 _TEXT = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip", "webm": "webvtt"}
 _TEXTS = frozenset({"subrip", "mov_text", "webvtt", "ass", "text"})  # subtitles that are text, not pictures
@@ -48,9 +51,10 @@ def add_converted(container: OutputContainer, stream: Stream) -> Stream | None:
     kind, decoder = container.format.name, stream.codec_context
     ways: list[Callable[[OutputContainer], Stream]] = []
     if isinstance(decoder, AudioCodecContext) and kind in _SOUND:
-        told = decoder.layout.name.replace("(side)", "")  # AAC has no order of its own for those
-        usual = f"{decoder.layout.nb_channels}c"  # where only a number of channels is told
-        ways = [partial(_add_sound, decoder, layout) for layout in (told, usual, "stereo")]
+        codecs = [decoder.name, _SOUND[kind]] if decoder.name.startswith("pcm_") and kind in _PCM else [_SOUND[kind]]
+        rates = [rate for rate in (decoder.sample_rate, _USUAL_RATE) if rate]
+        kinds = product(codecs, nearest(layout_of(decoder)), rates)
+        ways = [partial(_add_sound, *kind) for kind in kinds]
     elif isinstance(decoder, SubtitleCodecContext) and kind in _TEXT and decoder.codec.canonical_name in _TEXTS:
         ways = [partial(_add_text, decoder)]
     for add in ways:
@@ -68,8 +72,9 @@ def change(stream: Stream, made: Stream) -> str:
     words = f"from {codec_name(stream)} to {codec_name(made)}"
     if not (isinstance(before, AudioCodecContext) and isinstance(after, AudioCodecContext)):
         return words
-    if before.layout.nb_channels != after.layout.nb_channels:
-        words += f", {before.layout.name} to {after.layout.name}"
+    layout = layout_of(before)
+    if after.layout.name not in (layout.name, layout.name.replace("(side)", "")):
+        words += f", {layout.name} to {after.layout.name}"
     return words if before.sample_rate == after.sample_rate else f"{words} of {after.sample_rate} Hz"
 
 
@@ -83,10 +88,7 @@ def _add_text(decoder: SubtitleCodecContext, container: OutputContainer) -> Stre
     return made
 
 
-def _add_sound(decoder: AudioCodecContext, layout: str, container: OutputContainer) -> Stream:
-    codec = _SOUND[container.format.name]
-    rates = Codec(codec, "w").audio_rates or []
-    rate = decoder.sample_rate if decoder.sample_rate in rates else _USUAL_RATE
+def _add_sound(codec: str, layout: str, rate: int, container: OutputContainer) -> Stream:
     made = container.add_stream(codec, rate=rate, layout=layout)
     assert isinstance(made, AudioStream)
     made.codec_context.bit_rate = _BIT_RATE * made.codec_context.layout.nb_channels
@@ -138,7 +140,7 @@ class _Sound:
     def of(self, packet: Packet[Any] | None) -> Iterator[Packet[Any]]:
         """What a packet becomes; with None, what the decoder holds back."""
         try:
-            frames = self._decoder.decode(packet)
+            frames = [distinct(frame) for frame in self._decoder.decode(packet)]
         except FFmpegError:
             self.damaged += 1
             self._resampled.lost()

@@ -1,15 +1,13 @@
-"""Streams that are not enhanced, copied packet for packet: which a container takes, and with what times."""
+"""Streams that are not enhanced, copied packet for packet, and with what times."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from math import ceil
 from typing import Any
 
-import av
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -17,16 +15,8 @@ from av.stream import Stream
 
 from exdnet_plugin.media.discontinuity import JUMP, Join, Rising, mended, nearest
 from exdnet_plugin.media.opening import is_cover
+from exdnet_plugin.media.taking import codec_name, first_packet, takes
 
-# FFmpeg's MPEG-TS writer takes anything, what it does not know as private data that nothing plays.
-_MPEGTS = frozenset(
-    {"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "aac", "aac_latm", "mp2", "mp3", "ac3", "eac3", "dts", "opus"}
-    | {"truehd", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"}
-)
-# FFmpeg's AVI writer takes more, which cannot be played or has other times.
-_AVI = frozenset({"mp3", "mp2", "ac3", "aac"})
-_LATE = Fraction(1, 20)  # seconds
-_WITH_COVERS = frozenset({"mp4", "mov"})
 _HOMES = {"mov_text": ".mp4"}  # containers that take what .mkv does not
 _STREAM_KEYS = frozenset({"encoder", "vendor_id", "DURATION", "BPS", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"})
 
@@ -58,67 +48,11 @@ def add_copy(container: OutputContainer, stream: Stream) -> Stream | str:
 
 def _add_cover(container: OutputContainer, stream: Stream) -> Stream | str:
     """A cover picture as Matroska has them: an attachment."""
-    picture = _first_packet(stream)
+    picture = first_packet(stream)
     kind = {"png": "png", "mjpeg": "jpeg", "webp": "webp"}.get(codec_name(stream))
     if picture is None or kind is None:
         return f"cover picture {stream.index} ({codec_name(stream)}) is left out: .mkv takes PNG, JPEG and WebP"
     return container.add_attachment(f"cover.{kind}", f"image/{kind}", bytes(picture))
-
-
-def _first_packet(stream: Stream) -> Packet[Any] | None:
-    """A stream's first packet, by a reader of its own."""
-    with av.open(stream.container.name, metadata_errors="replace") as again:
-        return next((packet for packet in again.demux(again.streams[stream.index]) if packet.size), None)
-
-
-def codec_name(stream: Stream) -> str:
-    """A stream's codec in FFmpeg's words, or where it has none, its type."""
-    context = stream.codec_context
-    return context.codec.canonical_name if context else stream.type
-
-
-def takes(container: OutputContainer, stream: Stream) -> bool:
-    """Whether the container's format lists the codec, and its writer takes this very stream in a file of its own.
-
-    Of video, it is given the first packet, too: AVI refuses H.264 as MP4 has it only when it comes.
-    """
-    kind, codec = container.format.name, codec_name(stream)
-    if kind == "mpegts" and codec not in _MPEGTS:
-        return False
-    if kind == "avi" and stream.type == "audio" and not _plays_in_avi(stream, codec):
-        return False
-    if stream.codec_context:
-        cover = is_cover(stream) and kind in _WITH_COVERS
-        if kind != "mpegts" and codec not in container.supported_codecs and not cover:
-            return False
-    first = _first_packet(stream) if stream.type == "video" else None
-
-    def add(trial: OutputContainer) -> None:
-        copy = trial.add_stream_from_template(stream)
-        copy.disposition = stream.disposition
-        trial.start_encoding()
-        if first is not None and first.dts is not None:
-            first.stream = copy
-            trial.mux(first)
-
-    return accepted(kind, add)
-
-
-def accepted(kind: str, add: Callable[[OutputContainer], object]) -> bool:
-    """Whether a container's writer takes what is added to a file of its own."""
-    try:
-        with av.open(io.BytesIO(), "w", format=kind) as trial:
-            add(trial)
-            trial.start_encoding()
-    except (FFmpegError, ValueError, AttributeError, TypeError):
-        return False
-    return True
-
-
-def _plays_in_avi(stream: Stream, codec: str) -> bool:
-    """Whether sound is heard right there, where no silence in front is told."""
-    begins = [(one.start_time or 0) * (one.time_base or 0) for one in (stream, *stream.container.streams.video[:1])]
-    return begins[0] - begins[-1] < _LATE and (codec in _AVI or codec.startswith("pcm_"))
 
 
 def copied_packets(

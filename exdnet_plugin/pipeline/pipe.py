@@ -21,12 +21,12 @@ from av.video.stream import VideoStream
 from exdnet_plugin import ColorFacts, FrameFilter, MediaError, Report, StreamInfo, open_filter
 from exdnet_plugin.media.choosing import choose_encoding
 from exdnet_plugin.media.converting import add_converted, change
-from exdnet_plugin.media.copying import takes
 from exdnet_plugin.media.encoding import Encoding, EncodingOptions
 from exdnet_plugin.media.facts import MATRICES, VideoFacts
 from exdnet_plugin.media.frames import frame_from_planes, frame_planes, reformatted, workable_format
 from exdnet_plugin.media.sink import CONTAINERS, check_sink, muxer
 from exdnet_plugin.media.source import VideoSource
+from exdnet_plugin.media.taking import takes
 
 log = logging.getLogger(__name__)
 Form = Literal["y4m", "nut"]
