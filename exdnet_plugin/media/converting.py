@@ -28,8 +28,8 @@ from exdnet_plugin.media.taking import accepted, codec_name
 
 _SOUND = {"mp4": "aac", "mov": "aac", "mpegts": "aac", "matroska": "aac", "webm": "libopus"}
 _SOUND |= {"avi": "libmp3lame", "flv": "aac", "mpeg": "mp2", "mxf": "pcm_s16le"}
-_PCM = frozenset({"mp4", "mov", "matroska", "avi"})  # where PCM is at home, if its channels are told
-_WITHOUT_GAPS = frozenset({"avi"})
+_PCM = frozenset({"mp4", "mov", "matroska", "avi", "mxf"})  # where PCM is at home, if its channels are told
+_WITHOUT_GAPS = frozenset({"avi", "mxf"})
 _TEXT = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip", "webm": "webvtt"}
 _TEXTS = frozenset({"subrip", "mov_text", "webvtt", "ass", "text"})  # subtitles that are text, not pictures
 _BIT_RATE = 96_000  # of a channel, at which the encoders above are held to be transparent

@@ -105,13 +105,21 @@ def _in_order(container: InputContainer, indices: Collection[int], notes: list[s
                 _mend(one, before.get(index), packet.dts, notes)
             reached = [i for i, one in held.items() if i == index or seconds(one) < seconds(packet) + JUMP]
             for i in reached:
-                before[i] = held[i].dts
-                yield held.pop(i)
+                last, before[i] = before.get(i), held[i].dts
+                yield _lasting(held.pop(i), last)
             if packet.stream.type == "audio" and packet.size:
                 held[index] = packet
             else:
                 yield packet
-    yield from held.values()
+    for index, one in held.items():
+        yield _lasting(one, before.get(index))
+
+
+def _lasting(packet: Packet[Any], before: int | None) -> Packet[Any]:
+    """A packet of sound that lasts as long as the one before, if nothing tells: MP4 ends when its last packet does."""
+    if not packet.duration and packet.dts is not None and before is not None:
+        packet.duration = packet.dts - before
+    return packet
 
 
 def _mend(packet: Packet[Any], before: int | None, after: int | None, notes: list[str]) -> None:

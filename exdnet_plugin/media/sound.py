@@ -9,6 +9,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
+_PIECE = 4096  # samples of silence at once
 _ROUNDING = 0.002  # seconds: containers count in milliseconds
 
 
@@ -68,10 +69,13 @@ class Resampled:
             yield piece
 
     def _silence(self, start: int, end: int) -> Iterator[AudioFrame]:
-        """Whole pieces of silence between two times."""
+        """Whole pieces of silence between two times; of an encoder that takes pieces of any length, up to the end."""
         encoder = self._encoder
-        for first in range(start, end - encoder.frame_size + 1, encoder.frame_size):
-            piece = AudioFrame(encoder.format.name, encoder.layout.name, encoder.frame_size)
+        for first in range(start, end, encoder.frame_size or _PIECE):
+            samples = min(encoder.frame_size or _PIECE, end - first)
+            if samples < encoder.frame_size:
+                break
+            piece = AudioFrame(encoder.format.name, encoder.layout.name, samples)
             for plane in piece.planes:
                 plane.update(bytes(plane.buffer_size))
             piece.sample_rate, piece.pts, piece.time_base = encoder.sample_rate, first, self._base

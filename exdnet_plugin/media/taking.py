@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -63,17 +64,27 @@ def takes(container: OutputContainer, stream: Stream) -> bool:
 
 def accepted(kind: str, add: Callable[[OutputContainer], object]) -> bool:
     """Whether a container's writer takes what is added to a file of its own."""
+    trial = av.open(io.BytesIO(), "w", format=kind)
     try:
-        with av.open(io.BytesIO(), "w", format=kind) as trial:
-            add(trial)
-            trial.start_encoding()
+        if kind == "mxf":  # writes no sound without a video before it
+            _add_video(trial)
+        add(trial)
+        trial.start_encoding()
     except (FFmpegError, ValueError, AttributeError, TypeError):
         return False
+    finally:
+        with suppress(FFmpegError):  # the file is empty, which some writers refuse to end
+            trial.close()
     return True
 
 
+def _add_video(container: OutputContainer) -> None:
+    video = container.add_stream("mpeg2video", rate=25)
+    video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+
+
 def _takes_sound(kind: str, stream: AudioStream, codec: str) -> bool:
-    if kind == "avi" and not _plays_in_avi(stream, codec):
+    if kind == "mxf" or (kind == "avi" and not _plays_in_avi(stream, codec)):  # MXF knows no gaps, to be filled
         return False
     if not codec.startswith("pcm_"):
         return True

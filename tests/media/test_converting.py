@@ -74,6 +74,8 @@ def heard(path: Path) -> float:
         ("in.avi", "adpcm_ima_wav", 22050, "mono", 0.0, "out.mp4", ("aac", 22050, 1)),
         ("in.avi", "adpcm_ima_wav", 22050, "stereo", 0.0, "out.mkv", ("aac", 22050, 2)),
         ("in.mkv", "pcm_s16le", 48000, "stereo", 0.5, "out.ts", ("aac", 48000, 2)),
+        ("in.mkv", "aac", 44100, "5.1", 0.0, "out.mxf", ("pcm_s16le", 48000, 6)),
+        ("in.mkv", "pcm_s24le", 48000, "stereo", 0.0, "out.mxf", ("pcm_s24le", 48000, 2)),
     ],
 )
 def test_sound_is_heard_when_it_was(
@@ -95,6 +97,15 @@ def test_sound_is_heard_when_it_was(
         length = sum(frame.samples for frame in container.decode(audio=0)) / context.sample_rate
     assert length == pytest.approx(SECONDS, abs=0.1)
     assert any(f"audio stream 1 is converted from {codec.removeprefix('lib')} to" in note for note in report.notes)
+
+
+def test_the_last_packet_is_heard_where_no_length_was_told(tmp_path: Path) -> None:
+    """Matroska tells none of ALAC, and MP4's sound ends with the last packet's length."""
+    source = knocking(tmp_path / "in.mkv", "alac", rate=8000)
+    enhance_video(source, tmp_path / "out.mp4", chain="null")
+    for path in (source, tmp_path / "out.mp4"):
+        with av.open(str(path)) as container:
+            assert sum(frame.samples for frame in container.decode(audio=0)) == SECONDS * 8000
 
 
 def test_avi_has_mp3_in_stereo(tmp_path: Path) -> None:
@@ -130,6 +141,13 @@ def test_avi_has_sound_that_plays_and_silence_in_front(tmp_path: Path, codec: st
     with av.open(str(tmp_path / "out.avi")) as container:
         assert container.streams.audio[0].codec_context.codec.canonical_name == "mp3"
     assert heard(tmp_path / "out.avi") == pytest.approx(KNOCK, abs=0.035)
+
+
+@pytest.mark.parametrize("codec", ["libopus", "pcm_s16le"])
+def test_mxf_has_silence_in_front(tmp_path: Path, codec: str) -> None:
+    source = knocking(tmp_path / "in.mkv", codec, rate=48000, start=0.7)
+    enhance_video(source, tmp_path / "out.mxf", chain="null")
+    assert knock(tmp_path / "out.mxf") == pytest.approx(knock(source), abs=0.003)
 
 
 def remade(source: Path, sink: Path, change: Callable[[av.Packet, int], av.Packet]) -> Path:
