@@ -25,6 +25,8 @@ _MPEGTS = frozenset(
 )
 # FFmpeg's AVI writer takes more, which cannot be played or has other times.
 _AVI = frozenset({"mp3", "mp2", "ac3", "aac"})
+# FFmpeg's FLV writer ends the process when it is given PCM, ADPCM or Speex.
+_FLV = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "nellymoser"})
 _LATE = Fraction(1, 20)  # seconds
 _WITH_COVERS = frozenset({"mp4", "mov"})
 
@@ -84,11 +86,11 @@ def _add_video(container: OutputContainer) -> None:
 
 
 def _takes_sound(kind: str, stream: AudioStream, codec: str) -> bool:
-    if kind == "mxf" or (kind == "avi" and not _plays_in_avi(stream, codec)):  # MXF knows no gaps, to be filled
-        return False
-    if not codec.startswith("pcm_"):
-        return True
-    return kind != "flv" and keeps(kind, layout_of(stream.codec_context))  # FFmpeg's FLV writer dies of PCM
+    if kind == "avi":
+        fits = _plays_in_avi(stream, codec)
+    else:
+        fits = codec in _FLV if kind == "flv" else kind != "mxf"  # whose gaps are to be filled
+    return fits and (not codec.startswith("pcm_") or keeps(kind, layout_of(stream.codec_context)))
 
 
 def _plays_in_avi(stream: Stream, codec: str) -> bool:
