@@ -103,17 +103,18 @@ def calibrate(before: Tensor, matrix: Tensor, shoulder: Shoulder | None = None) 
         shoulder: see :mod:`exdnet_plugin.exdnet.highlights`.
     """
     # Without a shoulder the kernel reads neither, but takes pointers all the same.
-    frames, curvature = (part.float().contiguous() for part in shoulder or (matrix, matrix))
+    frames, curvature = (shoulder.frames, shoulder.curvature) if shoulder else (matrix, matrix)
     pixels = before.shape[2] * before.shape[3]
     grid = triton.cdiv(pixels, _CALIBRATED_AT_ONCE), before.shape[0]
     with torch.cuda.device_of(before):
         kernels.calibrate[grid](
             before,
             matrix.float().contiguous(),
-            frames,
-            curvature,
+            frames.float().contiguous(),
+            curvature.float().contiguous(),
             pixels,
             SHOULDER=shoulder is not None,
+            FITS=shoulder is not None and shoulder.fits,
             SIZE=_CALIBRATED_AT_ONCE,
         )
     return before

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from exdnet_plugin.exdnet import calibrating
 from exdnet_plugin.exdnet.checkpoint import Weights
 from exdnet_plugin.exdnet.engines import Engine, LocalPart, choose_engine, default_dtype, local_part
 from exdnet_plugin.exdnet.exposures import LOL_CONSTANTS, ExposureConstants, exposure_range
@@ -159,10 +160,12 @@ class Inference:
             from exdnet_plugin.exdnet.fused import calibrate  # here, since triton need not be installed
 
             return calibrate(before, matrix, shoulder)
+        if self.engine == "native" and before.is_contiguous() and before.dtype == torch.float32:
+            return calibrating.calibrate(before, matrix, shoulder)
         for rows, frames in some_rows(before, shoulder.frames if shoulder else before):
             made = apply_matrix(matrix, rows)
             if shoulder:
-                roll_off_into(rows, made, Shoulder(frames, shoulder.curvature))
+                roll_off_into(rows, made, shoulder._replace(frames=frames))
             else:
                 rows.copy_(made)
             rows.clamp_(OUTPUT_MIN, 1)

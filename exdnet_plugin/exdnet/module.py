@@ -15,7 +15,7 @@ from exdnet_plugin.exdnet.engines import local_part
 from exdnet_plugin.exdnet.exposures import exposure_range
 from exdnet_plugin.exdnet.fade import Blend, WellLit
 from exdnet_plugin.exdnet.folded import FoldedExdNet, before_calibration, fold
-from exdnet_plugin.exdnet.highlights import Highlights, Shoulder, curvatures, keeps, rolled_off
+from exdnet_plugin.exdnet.highlights import Ends, Limits, rolled_off
 from exdnet_plugin.exdnet.inference import CPU_TILE, Inference, calibration_matrix
 from exdnet_plugin.exdnet.network import OUTPUT_MIN, GlobalNet, apply_matrix
 
@@ -31,10 +31,11 @@ class ExdNetModule(nn.Module):
         strength: 0 leaves the frame, 1 is the network's result, between is a blend.
         well_lit: `keep`, evenly lit frames as the weights' fade says, or `enhance`, them as others.
         highlights: `keep` their drawing by a shoulder, where the weights have a fade, or `clip` them, as published.
+        gamut: `keep` colours within it by less chroma, where the weights have a fade, or `clip` them, as published.
         blocks: `smooth` steps of a code or two, where the weights have a fade, or `keep` them, as published.
 
     Raises:
-        ValueError: strength is out of range, or well_lit, highlights or blocks is neither.
+        ValueError: strength is out of range, or well_lit, highlights, gamut or blocks is neither.
         CheckpointError: the weights are not of this network.
     """
 
@@ -43,12 +44,13 @@ class ExdNetModule(nn.Module):
         weights: str = DEFAULT,
         strength: float = 1.0,
         well_lit: WellLit = "keep",
-        highlights: Highlights = "keep",
+        highlights: Ends = "keep",
+        gamut: Ends = "keep",
         blocks: Blocks = "smooth",
     ) -> None:
         super().__init__()
         loaded = load_weights(weights)
-        self._keeps_highlights = keeps(highlights, loaded.fade)
+        self._limits = Limits(highlights, gamut, loaded.fade)
         self._smooths_blocks = smooths(blocks, loaded.fade)
         self._blend = Blend(strength, well_lit, loaded.fade)
         network = loaded.network().requires_grad_(False)
@@ -93,7 +95,7 @@ class ExdNetModule(nn.Module):
         if torch.compiler.is_compiling():
             result = self._in_one_graph(inside, traceable_exposure_range(seen))
         elif self._can_be_tiled(inside):
-            tiles = _Tiles(self._folded(), self.global_net, inside.device, self._keeps_highlights)
+            tiles = _Tiles(self._folded(), self.global_net, inside.device, self._limits)
             # A copy, because what inference mode returns cannot take part in the training of what comes behind.
             result = tiles.enhance(inside, exposure_range(seen)).clone()
         else:
@@ -112,17 +114,17 @@ class ExdNetModule(nn.Module):
         before = before_calibration(self._folded(), frames, range_)
         matrix = calibration_matrix(self.global_net, before)
         result = apply_matrix(matrix, before)
-        if self._keeps_highlights:
-            result = rolled_off(result, Shoulder(frames, curvatures(before.detach(), matrix.detach())))
+        if shoulder := self._limits.shoulder(frames, self._limits.curvatures(before.detach(), matrix.detach())):
+            result = rolled_off(result, shoulder)
         return result.clamp(OUTPUT_MIN, 1.0)
 
 
 class _Tiles(Inference):
     """The inference form over tensors that somebody else holds; on a CPU in tiles, which is faster."""
 
-    def __init__(self, net: FoldedExdNet, global_net: GlobalNet, device: torch.device, keeps_highlights: bool) -> None:
+    def __init__(self, net: FoldedExdNet, global_net: GlobalNet, device: torch.device, limits: Limits) -> None:
         self.engine = "torch"
-        self._keeps_highlights = keeps_highlights
+        self._limits = limits
         self._local = local_part(net, self.engine)
         self._global = global_net
         self._tile = CPU_TILE if device.type == "cpu" else None
@@ -132,8 +134,7 @@ class _Tiles(Inference):
         """(N, 3, H, W) RGB in [0, 1] and their (N, 2) exposure ranges to the same shape."""
         before = self.before_calibration(frames, range_)
         matrix = self.matrix(before)
-        shoulder = Shoulder(frames, curvatures(before, matrix)) if self._keeps_highlights else None
-        return self.calibrate(before, matrix, shoulder)
+        return self.calibrate(before, matrix, self._limits.shoulder(frames, self._limits.curvatures(before, matrix)))
 
 
 def _map_tensors(part: Any, function: Callable[[str, Tensor], Tensor], name: str = "") -> Any:

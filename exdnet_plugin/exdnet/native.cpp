@@ -72,6 +72,7 @@ static void add(const float *__restrict difference, float scale, long wide, floa
 #include "native_kernel.h"
 #include "native_branch.h"
 #include "transfer_kernel.h"
+#include "calibrate_kernel.h"
 #include "color_kernel.h"
 END_TARGET
 #ifdef __clang__
@@ -87,6 +88,7 @@ END_TARGET
 #include "native_kernel.h"
 #include "native_branch.h"
 #include "transfer_kernel.h"
+#include "calibrate_kernel.h"
 #include "color_kernel.h"
 END_TARGET
 #endif
@@ -97,6 +99,7 @@ END_TARGET
 #include "native_kernel.h"
 #include "native_branch.h"
 #include "transfer_kernel.h"
+#include "calibrate_kernel.h"
 #include "color_kernel.h"
 
 struct Kernels {
@@ -107,14 +110,16 @@ struct Kernels {
     void (*fit)(const float *, const float *, float *, long, long, float);
     void (*to_rgb)(const Colors &, float *, long, long);
     void (*from_rgb)(const Colors &, const Plane &, const Plane &, const float *, long, long);
+    void (*calibrate)(const Calibration &, long, long);
 };
 
 static const Kernels sets[] = {
 #ifdef CHOICE
-    {"avx512", run_avx512, apply_avx512, shrink_avx512, fit_avx512, to_rgb_avx512, from_rgb_avx512},
-    {"avx2", run_avx2, apply_avx2, shrink_avx2, fit_avx2, to_rgb_avx2, from_rgb_avx2},
+    {"avx512", run_avx512, apply_avx512, shrink_avx512, fit_avx512, to_rgb_avx512, from_rgb_avx512,
+     calibrate_avx512},
+    {"avx2", run_avx2, apply_avx2, shrink_avx2, fit_avx2, to_rgb_avx2, from_rgb_avx2, calibrate_avx2},
 #endif
-    {"any", run_any, apply_any, shrink_any, fit_any, to_rgb_any, from_rgb_any},
+    {"any", run_any, apply_any, shrink_any, fit_any, to_rgb_any, from_rgb_any, calibrate_any},
 };
 
 static bool there(const Kernels &set) {
@@ -195,6 +200,8 @@ static PyMethodDef methods[] = {
      "from_rgb(planes, coding, rgb, old chroma, first row, last row): rows of chroma, and of luma with them."},
     {"before_calibration", before_calibration, METH_VARARGS,
      "before_calibration(weights, frame, result, height, width, lo, hi): addresses of float32, (3, height, width)."},
+    {"calibrate", calibrate_pixels, METH_VARARGS,
+     "calibrate(rgb, was, pixels, matrix, limits, fits, first, last): pixels of (3, pixels) float32 in their place."},
     {"instructions", instructions, METH_VARARGS,
      "instructions([name]): the set that is used, avx512, avx2 or any; with a name, that one from now on."},
     {nullptr, nullptr, 0, nullptr},

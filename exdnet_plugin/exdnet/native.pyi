@@ -14,4 +14,14 @@ def to_rgb(planes: tuple[Plane, ...], coding: Coding, rgb: int, first: int, last
 def from_rgb(
     planes: tuple[Plane, ...], coding: Coding, rgb: int, chroma: tuple[Plane, ...], first: int, last: int
 ) -> None: ...
+def calibrate(
+    rgb: int,
+    was: int,
+    pixels: int,
+    matrix: tuple[float, ...],
+    limits: tuple[float, ...],
+    fits: bool,
+    first: int,
+    last: int,
+) -> None: ...
 def instructions(name: str = ..., /) -> str: ...

@@ -104,3 +104,20 @@ static PyObject *count_codes(PyObject *, PyObject *arguments) {
     Py_END_ALLOW_THREADS;
     Py_RETURN_NONE;
 }
+
+static PyObject *calibrate_pixels(PyObject *, PyObject *arguments) {
+    Calibration by;
+    unsigned long long rgb, was;
+    float *m = by.matrix;
+    long first, last;
+    if (!PyArg_ParseTuple(arguments, "KKl(fffffffff)(fffff)pll", &rgb, &was, &by.pixels, m, m + 1, m + 2, m + 3, m + 4,
+                          m + 5, m + 6, m + 7, m + 8, &by.curvature, &by.knee, &by.share, &by.tiny,
+                          &by.black, &by.fits, &first, &last))
+        return nullptr;
+    by.rgb = reinterpret_cast<float *>(static_cast<uintptr_t>(rgb));
+    by.was = reinterpret_cast<const float *>(static_cast<uintptr_t>(was));
+    Py_BEGIN_ALLOW_THREADS;
+    chosen->calibrate(by, first, last);
+    Py_END_ALLOW_THREADS;
+    Py_RETURN_NONE;
+}

@@ -16,6 +16,14 @@ struct Transfer {
     float peak;
 };
 
+struct Calibration {
+    float *rgb;       // (3, pixels), before calibration and after it
+    const float *was; // what came in; none where results are clipped alone
+    long pixels;
+    float matrix[9], curvature, knee, share, tiny, black;
+    int fits; // whether colours are brought within the gamut
+};
+
 struct Colors {
     Plane y, u, v;
     float kr, kb, luma_offset, luma_span, chroma_offset, chroma_span, peak;

@@ -13,7 +13,7 @@ from exdnet_plugin.exdnet.checkpoint import DEFAULT, SMALL, load_weights
 from exdnet_plugin.exdnet.engines import Engine
 from exdnet_plugin.exdnet.exposures import exposure_codes
 from exdnet_plugin.exdnet.fade import Blend, WellLit
-from exdnet_plugin.exdnet.highlights import Highlights, Shoulder, curvatures, keeps
+from exdnet_plugin.exdnet.highlights import Ends, Limits
 from exdnet_plugin.exdnet.look import look
 from exdnet_plugin.exdnet.spread import spread_inference
 from exdnet_plugin.stream_info import StreamInfo
@@ -41,13 +41,15 @@ class ExdNetProcessor:
             as the weights say; `enhance`, they get the network's result as others, for back-lit scenes, say.
         highlights: `keep`, what becomes whiter than white keeps its drawing by a shoulder, where the weights have a
             fade, or `clip`, as published.
+        gamut: `keep`, what becomes more vivid than can be shown loses chroma, where the weights have a fade, or `clip`,
+            it loses a channel, as published.
         blocks: `smooth`, steps of a code or two, as strong compression leaves them between blocks, become slopes before
             the network sees them, where the weights have a fade, or `keep`, as published.
         precision: `float16`, `float32`, or `auto`: float16 on a GPU, where it is 70 dB from float32, else float32.
 
     Raises:
         ValueError: strength or smoothing is out of range, or there is no such precision or way with what is lit,
-            highlights or blocks.
+            highlights, gamut or blocks.
         CheckpointError: the weights are not of this network.
     """
 
@@ -59,12 +61,13 @@ class ExdNetProcessor:
         engine: Engine = "auto",
         precision: Precision = "auto",
         well_lit: WellLit = "keep",
-        highlights: Highlights = "keep",
+        highlights: Ends = "keep",
+        gamut: Ends = "keep",
         blocks: Blocks = "smooth",
     ) -> None:
         check_choice("precision", precision, _DTYPES)
         self._name, self._weights, self._engine = weights, load_weights(weights), engine
-        self._keeps_highlights = keeps(highlights, self._weights.fade)
+        self._limits = Limits(highlights, gamut, self._weights.fade)
         self._smooths_blocks, self._evens = smooths(blocks, self._weights.fade), False
         self._blend, self._smooths = Blend(strength, well_lit, self._weights.fade), smoothing > 0
         self._range, self._calibration, self._look = (Smoother(smoothing) for _ in range(3))
@@ -120,12 +123,12 @@ class ExdNetProcessor:
         """The network's result, by its matrix and its highlights' shoulder as they are smoothed."""
         if due:
             before, matrix = self._inference.measure(frames, range_)
-            curvature = curvatures(before, matrix) if self._keeps_highlights else matrix.new_zeros(len(matrix))
+            curvature = self._limits.curvatures(before, matrix)
             calibration = self._keep("calibration", torch.cat([matrix.flatten(1), curvature[:, None]], dim=1))
         else:
             before, calibration = self._inference.before_calibration(frames, range_), self._kept.state["calibration"]
         smoothed = self._calibration.update(calibration, steps, cuts)
-        shoulder = Shoulder(frames, smoothed[:, -1]) if self._keeps_highlights else None
+        shoulder = self._limits.shoulder(frames, smoothed[:, -1])
         return self._inference.calibrate(before, smoothed[:, :-1].reshape(-1, 3, 3), shoulder)
 
     def _looks(self, frames: Tensor, steps: Tensor, cuts: Tensor, due: bool) -> Tensor:

@@ -103,12 +103,14 @@ def test_calibration_is_the_matrix_with_a_shoulder_or_without_clamped(device: st
     generator = torch.Generator().manual_seed(0)
     before, matrix = torch.randn(2, 3, 37, 31, generator=generator), torch.randn(2, 3, 3, generator=generator)
     made = torch.einsum("nij,njhw->nihw", matrix, before)
-    shoulder = Shoulder(torch.rand(before.shape, generator=generator), torch.tensor([0.0, 1.3]))
+    frames, curvature = torch.rand(before.shape, generator=generator), torch.tensor([0.0, 1.3])
     found = calibrate(before.clone().to(device), matrix.to(device)).cpu()
     assert torch.allclose(found, made.clamp(1e-8, 1), atol=1e-6)
-    there = Shoulder(*(part.to(device) for part in shoulder))
-    with_shoulders = calibrate(before.to(device), matrix.to(device), there).cpu()
-    assert torch.allclose(with_shoulders, rolled_off(made, shoulder).clamp(1e-8, 1), atol=1e-6)
+    for fits in (False, True):
+        there = Shoulder(frames.to(device), curvature.to(device), fits)
+        with_shoulders = calibrate(before.clone().to(device), matrix.to(device), there).cpu()
+        expected = rolled_off(made, Shoulder(frames, curvature, fits)).clamp(1e-8, 1)
+        assert torch.allclose(with_shoulders, expected, atol=1e-5 if fits else 1e-6)
 
 
 @device
@@ -148,7 +150,7 @@ def compiled(name: str, capability: int, constants: dict[str, Any]) -> str:
 @pytest.mark.parametrize(("capability", "images"), [(80, None), (90, None), (90, 1)])
 def test_they_compile_for_ampere_and_hopper(capability: int, images: int | None) -> None:
     """Without a GPU too. A 1 is a constant to Triton, so one frame is a case of its own."""
-    constants = {"ROWS": 4, "COLUMNS": 32, "LAST": True, "SIZE": 1024, "SHOULDER": True} | (
+    constants = {"ROWS": 4, "COLUMNS": 32, "LAST": True, "SIZE": 1024, "SHOULDER": True, "FITS": True} | (
         {"images": images} if images else {}
     )
     made = {

@@ -16,7 +16,7 @@ from exdnet_plugin.exdnet.exposures import exposure_range
 from exdnet_plugin.exdnet.inference import Inference
 from exdnet_plugin.exdnet.module import traceable_exposure_range
 
-PUBLISHED: dict[str, Any] = {"well_lit": "enhance", "highlights": "clip", "blocks": "keep"}
+PUBLISHED: dict[str, Any] = {"well_lit": "enhance", "highlights": "clip", "gamut": "clip", "blocks": "keep"}
 
 
 @pytest.fixture(scope="module")
