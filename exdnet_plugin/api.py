@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -149,7 +149,7 @@ def enhance_video(
     bitrate: int | None = None,
     preset: str | None = None,
     pixel_format: str | None = None,
-    options: dict[str, str] | None = None,
+    options: Mapping[str, object] | None = None,
     cfr: Fraction | float | None = None,
     start: Fraction | float = 0,
     end: Fraction | float | None = None,
@@ -201,7 +201,9 @@ def enhance_video(
 
     plugins = plugins or default_plugins()
     processors = make_chain(chain, plugins)
-    rate = None if cfr is None else Fraction(cfr)
+    rate = None if cfr is None else _number("cfr", cfr, "frames a second above 0, as 25 or Fraction(30000, 1001)")
+    if rate is not None and rate <= 0:
+        raise ValueError(f"cfr {cfr}: a rate above 0 is needed; None keeps every frame's time")
     job = Job(
         source=Path(source),
         sink=Path(sink),
@@ -209,8 +211,8 @@ def enhance_video(
         chain=chain if isinstance(chain, str) else ",".join(map(class_name, processors)),
         quality=quality,
         device=resolve_device(device),
-        encoding=EncodingOptions(codec, crf, bitrate, preset, pixel_format, rate, options or {}),
-        excerpt=Excerpt(Fraction(start), None if end is None else Fraction(end)),
+        encoding=EncodingOptions(codec, crf, bitrate, preset, pixel_format, rate, _texts(options or {})),
+        excerpt=Excerpt(_number("start", start, _SECONDS), None if end is None else _number("end", end, _SECONDS)),
         video_stream=video_stream,
         hdr=hdr,
         deinterlace=deinterlace,
@@ -221,3 +223,20 @@ def enhance_video(
         profile=Path(profile) if profile else None,
     )
     return run_parts(job.parts() if on_change == "split" else [job], progress)
+
+
+_SECONDS = "seconds from the first frame, as 2.5"
+
+
+def _number(name: str, value: Fraction | float, needed: str) -> Fraction:
+    try:
+        return Fraction(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name} {value!r}: give {needed}") from None
+
+
+def _texts(options: Mapping[str, object]) -> dict[str, str]:
+    """An encoder's options as FFmpeg takes them."""
+    if not isinstance(options, Mapping):
+        raise TypeError(f"options {options!r}: give a dict of the encoder's options, as {{'g': 50}}")
+    return {str(name): str(value) for name, value in options.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from numbers import Integral
 from typing import Literal, get_args
 
 Range = Literal["limited", "full", "unspecified"]
@@ -53,5 +54,7 @@ class StreamInfo:
     fields: int = 1
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.width, Integral) and isinstance(self.height, Integral)):
+            raise TypeError(f"stream size {self.width}x{self.height}: whole numbers of pixels are needed")
         if self.width < 1 or self.height < 1:
             raise ValueError(f"stream size {self.width}x{self.height}: both must be at least 1 pixel")

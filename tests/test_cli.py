@@ -218,6 +218,23 @@ def test_info_shows_weights_one_by_one(exdnet: Run, shared: Path) -> None:
     refused(exdnet("info", "a.mp4", "b.mp4"), "b.mp4", "one file at a time")
 
 
+def test_options_that_have_no_effect_are_named(exdnet: Run, clip: Path, tmp_path: Path) -> None:
+    photo = tmp_path / "in.png"
+    cv2.imwrite(str(photo), np.full((32, 32, 3), 20, np.uint8))
+    told = exdnet("enhance", photo, tmp_path / "out.png", "--chain", "null", "--crf", "3", "--from", "5")[2]
+    assert "note: --crf, --from: of no effect here, being for videos" in told
+    told = exdnet("enhance", clip, tmp_path / "out.mp4", "--chain", "null", "--photo-quality", "80")[2]
+    assert "note: --photo-quality: of no effect here, being for photos" in told
+    assert "no effect" not in exdnet("enhance", clip, tmp_path / "b.mp4", "--chain", "null", "--crf", "30")[2]
+
+
+def test_a_name_that_is_empty_is_refused(exdnet: Run, tmp_path: Path) -> None:
+    """As of a script whose variable is not set: no name is not the folder that one is in."""
+    refused(exdnet("enhance", "", tmp_path / "out"), "the name is empty")
+    refused(exdnet("enhance", tmp_path, ""), "the name is empty")
+    refused(exdnet("evaluate", ""), "the name is empty")
+
+
 def test_an_unknown_command_is_refused(exdnet: Run) -> None:
     refused(exdnet("brighten"), "there is no command 'brighten'; there are enhance")
 
@@ -227,7 +244,9 @@ def test_the_golden_network_runs_as_weights_of_a_chain(exdnet: Run, clip: Path, 
     assert exdnet("enhance", clip, tmp_path / "out.mp4", "--chain", f"exdnet=weights={weights}")[0] == 0
 
 
-def test_ctrl_c_leaves_no_file_and_no_process(make_clip: MakeClip, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_stops_a_job_leaves_no_file_and_no_process(make_clip: MakeClip, tmp_path: Path, number: int) -> None:
+    """Ctrl-C, a service's manager, a terminal that is closed."""
     source = make_clip("in.mp4", frames=60, size=(640, 360))
     command = [sys.executable, "-m", "exdnet_plugin", "enhance", str(source), str(tmp_path / "out.mp4")]
     # A shell's background jobs ignore Ctrl-C, and their children would, too.
@@ -237,9 +256,9 @@ def test_ctrl_c_leaves_no_file_and_no_process(make_clip: MakeClip, tmp_path: Pat
     deadline = time.monotonic() + 60
     while not (beside / "frame-2.safetensors").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert re.fullmatch(r"exdnet: stopped; \d+ frames are done and kept; --resume goes on .*", error.splitlines()[-1])
     assert {path.name for path in tmp_path.iterdir()} == {"in.mp4", ".out.mp4.work"}
 
@@ -250,7 +269,7 @@ def test_processors_and_plugins_and_info_answer(exdnet: Run, clip: Path) -> None
     assert "        well_lit: `keep`, evenly lit frames are brightened" in exdnet("processors")[1]
     assert json.loads(exdnet("plugins", "--json")[1])["problems"] == []
     facts = json.loads(exdnet("info", clip, "--json")[1])
-    assert (facts["size"], facts["streams"][0]["enhanced"]) == ("96x64", "yes")
+    assert (facts["size"], facts["streams"][0]["taken by enhance"]) == ("96x64", "yes")
     assert "torch" in exdnet("info")[1]
     assert "sha256" in exdnet("info", "weights")[1]
 

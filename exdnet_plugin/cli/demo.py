@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from exdnet_plugin.cli.options import chain_and_device
+from exdnet_plugin.cli.options import PATH, chain_and_device
+from exdnet_plugin.errors import MediaError
 
 
 @click.command(short_help="Make a dark clip and brighten it.")
-@click.argument("sink", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("sink", metavar="OUT", type=PATH)
 @click.option(
     "--seconds",
     type=click.FloatRange(0, 600, min_open=True),
@@ -61,6 +62,8 @@ def _beside(sink: Path, overwrite: bool) -> tuple[Path, Path]:
     from exdnet_plugin.demo.clip import CONTAINERS
     from exdnet_plugin.media.sink import check_sink
 
+    if sink.suffix.lower() not in CONTAINERS:
+        raise MediaError(f"{sink} is to be a video; give it one of the extensions {', '.join(sorted(CONTAINERS))}")
     dark, picture = sink.with_name(f"{sink.stem}_dark{sink.suffix}"), sink.with_name(f"{sink.stem}_before_after.png")
     for path, suffixes in ((sink, CONTAINERS), (dark, CONTAINERS), (picture, frozenset({".png"}))):
         check_sink(path, dark if path is sink else sink, suffixes, overwrite=overwrite)

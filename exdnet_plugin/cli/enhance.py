@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exdnet_plugin.cli.files import jobs_of, say_notes
-from exdnet_plugin.cli.options import chain_and_device, key_values, parse_bits, parse_rate, parse_time, quality_option
+from exdnet_plugin.cli.options import (
+    NAME,
+    PATH,
+    chain_and_device,
+    key_values,
+    parse_bits,
+    parse_rate,
+    parse_time,
+    quality_option,
+)
 from exdnet_plugin.errors import ExdnetError, MediaError, PluginError, in_a_line
 from exdnet_plugin.media.photos import PHOTO_SUFFIXES
 
@@ -23,8 +33,8 @@ ALL_THE_SAME = "--chain exdnet=well_lit=enhance brightens what is well lit, too"
 
 
 @click.command(short_help="Brighten video files and photos.")
-@click.argument("sources", nargs=-1, metavar="SOURCE...")
-@click.argument("sink", type=click.Path(path_type=Path))
+@click.argument("sources", nargs=-1, type=NAME, metavar="SOURCE...")
+@click.argument("sink", type=PATH)
 @chain_and_device
 @quality_option("exact")
 @click.option("--codec", help="Encoder, as libx264, libx265, libsvtav1, ffv1. Default: by container and depth.")
@@ -65,7 +75,7 @@ ALL_THE_SAME = "--chain exdnet=well_lit=enhance brightens what is well lit, too"
 @click.option(
     "--photo-quality", type=click.IntRange(1, 100), default=95, show_default=True, help="JPEG, WebP, AVIF, HEIC."
 )
-@click.option("--profile", type=click.Path(path_type=Path), help="Write a trace of the stages, for ui.perfetto.dev.")
+@click.option("--profile", type=PATH, help="Write a trace of the stages, for ui.perfetto.dev.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @click.option(
     "--resume", is_flag=True, help="Go on with a video that was stopped; of several files, leave those that are there."
@@ -105,6 +115,8 @@ def enhance(
         context = click.get_current_context()
         raise click.MissingParameter(ctx=context, param_hint="'SINK'", param_type="argument")
     keep_memory()
+    for number in (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):
+        signal.signal(number, _stop)  # as from a service's manager, a container's, a closed terminal
     video |= {
         "options": key_values("--option", options),
         "start": parse_time("--from", start),
@@ -116,7 +128,32 @@ def enhance(
         "quality": quality,
         "overwrite": overwrite,
     }
-    _enhance_all(jobs_of(sources, sink), _PhotoJob(chain, device, quality, photo_quality, overwrite), video, sink)
+    jobs = jobs_of(sources, sink)
+    _say_without_effect(click.get_current_context(), [source.suffix.lower() in PHOTO_SUFFIXES for source, _ in jobs])
+    _enhance_all(jobs, _PhotoJob(chain, device, quality, photo_quality, overwrite), video, sink)
+
+
+def _stop(number: int, _: object) -> None:
+    raise KeyboardInterrupt(number)
+
+
+_FOR_BOTH = frozenset({"sources", "sink", "chain", "engine", "device", "quality", "overwrite"})
+
+
+def _say_without_effect(context: click.Context, are_photos: list[bool]) -> None:
+    """Name the options that were given and are for videos alone, or for photos, where there are none of these."""
+    if any(are_photos) and not all(are_photos):
+        return
+    for_photos = {"photo_quality"}
+    given = {p.name: p.opts[0] for p in context.command.params if p.name and _is_given(context, p.name)}
+    unused = [given[name] for name in given if name not in _FOR_BOTH and (name in for_photos) != all(are_photos)]
+    if unused:
+        others = "videos" if all(are_photos) else "photos"
+        say_notes([f"{', '.join(unused)}: of no effect here, being for {others}"])
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def _enhance_all(jobs: list[tuple[Path, Path]], photo: _PhotoJob, video: dict[str, Any], sink: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from exdnet_plugin.cli.options import chain_and_device, json_output, parse_time
+from exdnet_plugin.cli.options import PATH, chain_and_device, json_output, parse_time
 
 if TYPE_CHECKING:
     from exdnet_plugin.evaluation.results import Evaluated, Evaluation
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="How good results are: of pairs, pictures and videos.")
-@click.argument("source", type=click.Path(path_type=Path), metavar="LOW|PHOTOS|VIDEO")
-@click.argument("other", type=click.Path(path_type=Path), metavar="[HIGH|AFTER]", required=False)
+@click.argument("source", type=PATH, metavar="LOW|PHOTOS|VIDEO")
+@click.argument("other", type=PATH, metavar="[HIGH|AFTER]", required=False)
 @chain_and_device
 @click.option(
     "--validation",
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 )
 @click.option("--frames", type=click.IntRange(1), metavar="N", help="Of a video, so many at most.  [default: 120]")
 @click.option("--from", "start", metavar="TIME", help="Where a video's frames start, in seconds or as 1:02:03.5.")
-@click.option(
-    "--report", type=click.Path(path_type=Path), metavar="FILE", help="Write a page, .html, or a contact sheet, .png."
-)
+@click.option("--report", type=PATH, metavar="FILE", help="Write a page, .html, or a contact sheet, .png.")
 @json_output
 def evaluate(source: Path, other: Path | None, report: Path | None, as_json: bool, **how: Any) -> None:
     """Measure what a chain makes of pictures or a video.

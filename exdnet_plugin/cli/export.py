@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
+from exdnet_plugin.cli.options import PATH
+
 
 @click.command(short_help="Write the network as ONNX, OpenVINO or a PyTorch program.")
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=PATH)
 @click.option(
     "--format", "format_", type=click.Choice(["onnx", "openvino", "torch"]), required=True, help="What reads it."
 )

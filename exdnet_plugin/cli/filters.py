@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-from exdnet_plugin.cli.options import json_output
+from exdnet_plugin.cli.options import PATH, json_output
 from exdnet_plugin.filters.hosts import HOSTS
 from exdnet_plugin.filters.hosts import install as put_in
 from exdnet_plugin.filters.hosts import uninstall as take_out
 
 _host = click.argument("host", metavar="HOST")
-_path = click.option("--path", type=click.Path(path_type=Path), metavar="FOLDER", help="ComfyUI's folder.")
+_path = click.option("--path", type=PATH, metavar="FOLDER", help="ComfyUI's folder.")
 
 
 @click.group(invoke_without_command=True, short_help="List host applications, and put our filter into them.")

@@ -11,13 +11,13 @@ from typing import Any
 import click
 
 from exdnet_plugin import __version__
-from exdnet_plugin.cli.options import json_output
+from exdnet_plugin.cli.options import NAME, json_output
 
 _PACKAGES = ("torch", "av", "numpy", "opencv-python-headless", "pluggy", "kornia", "safetensors")
 
 
 @click.command(short_help="Show facts of this installation, a file, or the weights.")
-@click.argument("what", default="installation", metavar="[FILE|weights]")
+@click.argument("what", default="installation", type=NAME, metavar="[FILE|weights]")
 @click.argument("name", required=False)
 @json_output
 def info(what: str, name: str | None, as_json: bool) -> None:
@@ -66,7 +66,7 @@ def _file(path: Path) -> dict[str, Any]:
         streams = [
             {"stream": s.index, "type": s.type, "codec": s.codec_context.name if s.codec_context else None,
              "language": s.language, "frames": s.frames or None,
-             "enhanced": "yes" if s.index == source.stream.index else None}
+             "taken by enhance": "yes" if s.index == source.stream.index else None}
             for s in source.container.streams
         ]  # fmt: skip
         duration = source.container.duration

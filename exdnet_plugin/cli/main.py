@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from difflib import get_close_matches
@@ -72,10 +73,9 @@ def main() -> None:
     os.environ.setdefault("SVT_LOG", "1")  # errors alone: SVT-AV1 tells forty lines of each encoder that is opened
     try:
         sys.exit(exdnet.main(prog_name="exdnet", standalone_mode=False) or 0)
-    except click.exceptions.Abort as error:
-        _end(_with_notes("stopped", error.__cause__ or error), 130)
-    except KeyboardInterrupt as error:
-        _end(_with_notes("stopped", error), 130)
+    except (click.exceptions.Abort, KeyboardInterrupt) as error:
+        cause = error.__cause__ or error
+        _end(_with_notes("stopped", cause), 128 + (cause.args[0] if cause.args else signal.SIGINT))
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

@@ -6,12 +6,31 @@ import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+_EMPTY = "the name is empty; is a variable of a script not set?"
 ENGINES = ("auto", "native", "torch", "triton")  # as `exdnet.engines`, which is not imported for `--help`
+
+
+class _FilePath(click.Path):
+    """A path; an empty one is not the folder that one is in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return self.fail(_EMPTY, param, ctx) if value == "" else super().convert(value, param, ctx)
+
+
+class _Name(click.types.StringParamType):
+    """A file's name or an address."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value or self.fail(_EMPTY, param, ctx)
+
+
+PATH, NAME = _FilePath(path_type=Path), _Name()
 
 
 def chain_and_device(command: F) -> F:

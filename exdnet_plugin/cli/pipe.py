@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from exdnet_plugin.cli.options import chain_and_device, quality_option
+from exdnet_plugin.cli.options import PATH, chain_and_device, quality_option
 
 
 @click.command(short_help="Brighten raw video between two FFmpeg commands.")
@@ -23,7 +23,7 @@ from exdnet_plugin.cli.options import chain_and_device, quality_option
 @click.option(
     "--commands",
     nargs=2,
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="SOURCE SINK",
     help="Print the whole shell line for a file, and do nothing.",
 )

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exdnet_plugin.cli.options import chain_and_device
+from exdnet_plugin.cli.options import NAME, chain_and_device
 
 if TYPE_CHECKING:
     from exdnet_plugin.frame_filter import Quality
 
 
 @click.command(short_help="Before and after in the browser.")
-@click.argument("source")
+@click.argument("source", type=NAME)
 @chain_and_device
 @click.option(
     "--quality",

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from exdnet_plugin.cli.options import chain_and_device, key_values, parse_bits, quality_option
+from exdnet_plugin.cli.options import NAME, PATH, chain_and_device, key_values, parse_bits, quality_option
 
 if TYPE_CHECKING:
     from exdnet_plugin.live.encoder import LiveEncoding
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Brighten a live stream.")
-@click.argument("source")
-@click.argument("sinks", nargs=-1, required=True, metavar="SINK...")
+@click.argument("source", type=NAME)
+@click.argument("sinks", nargs=-1, required=True, type=NAME, metavar="SINK...")
 @chain_and_device
 @quality_option("realtime")
 @click.option(
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 @click.option("--pipe-format", type=click.Choice(["mpegts", "nut", "y4m", "raw"]), default="mpegts", show_default=True)
 @click.option("--metrics", type=click.IntRange(0, 65535), metavar="PORT", help="Serve /metrics (Prometheus), /health.")
 @click.option("--metrics-host", default="127.0.0.1", show_default=True, help="Where they are served.")
-@click.option("--profile", type=click.Path(path_type=Path), help="Write a trace of the stages, for ui.perfetto.dev.")
+@click.option("--profile", type=PATH, help="Write a trace of the stages, for ui.perfetto.dev.")
 @click.option("--log", "log_form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace recordings that are there.")
 def stream(source: str, sinks: tuple[str, ...], **asked: Any) -> None:

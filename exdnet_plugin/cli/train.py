@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from exdnet_plugin.cli.options import PATH
+
 if TYPE_CHECKING:
     from exdnet_plugin.training.loop import Trainer
 
 
 @click.command(short_help="Train weights on paired folders.")
-@click.argument("data", type=click.Path(path_type=Path), required=False)
-@click.option("--low", type=click.Path(path_type=Path), help="Folder of dark pictures, instead of DATA.")
-@click.option("--high", type=click.Path(path_type=Path), help="Folder of bright pictures of the same names.")
-@click.option("--bright", type=click.Path(path_type=Path), help="Folder of well-lit pictures without dark partners.")
+@click.argument("data", type=PATH, required=False)
+@click.option("--low", type=PATH, help="Folder of dark pictures, instead of DATA.")
+@click.option("--high", type=PATH, help="Folder of bright pictures of the same names.")
+@click.option("--bright", type=PATH, help="Folder of well-lit pictures without dark partners.")
 @click.option(
     "--run",
     "folder",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=Path("runs/exdnet"),
     show_default=True,
     help="Where the run is; one that is there goes on.",
@@ -50,9 +52,7 @@ if TYPE_CHECKING:
 @click.option(
     "--losses", type=click.Choice(["default", "paper"]), default="default", show_default=True, help="Which to lessen."
 )
-@click.option(
-    "--vgg", type=click.Path(path_type=Path), help="Torchvision's VGG file, for the paper's perceptual losses."
-)
+@click.option("--vgg", type=PATH, help="Torchvision's VGG file, for the paper's perceptual losses.")
 @click.option(
     "--exposures", type=click.Choice(["lol", "rellisur"]), help="Exposure constants. Default: by the data set."
 )

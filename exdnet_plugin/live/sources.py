@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,15 +59,15 @@ def read_source(
     """A source from what a user wrote.
 
     Args:
-        text: a URL (rtsp, rtmp, udp, rtp, tcp, http, srt), /dev/video0, `screen` or `screen:DISPLAY`, `-` for standard
-            input, `lavfi:GRAPH`, or a file.
+        text: a URL (rtsp, rtmp, udp, rtp, tcp, http, srt), /dev/video0, `screen`, which is the one that the variable
+            DISPLAY names, or `screen:DISPLAY`, `-` for standard input, `lavfi:GRAPH`, or a file.
         transport: of RTSP.
         form: FFmpeg's name of the format, where it cannot be found out.
         sound: whether its sound is wanted; without, pictures come a frame's time sooner.
         options: any option of FFmpeg's format or protocol.
 
     Raises:
-        MediaError: an unknown scheme or format, a folder, a file that is not there, no command that speaks SRT.
+        MediaError: an unknown scheme or format, a folder, a file or display that is not there, no command for SRT.
     """
     _check_format(form)
     own, scheme = dict(options or {}), scheme_of(text)
@@ -103,7 +104,9 @@ def _check_format(form: str | None) -> None:
 def _made_here(scheme: str, text: str, options: dict[str, str]) -> Source:
     rest = text.partition(":")[2]
     if scheme == "screen":
-        return Source(rest or ":0.0", text, "x11grab", {"framerate": "30"} | options)
+        if not (display := rest or os.environ.get("DISPLAY")):
+            raise MediaError(f"{text}: DISPLAY is not set; name an X display, as screen::0.0")
+        return Source(display, text, "x11grab", {"framerate": "30"} | options)
     return Source(rest, text, "lavfi", options, ends=True, paced=True)
 
 

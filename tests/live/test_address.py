@@ -35,6 +35,15 @@ def test_secrets_of_an_address_are_hidden(url: str, shown: str) -> None:
     assert "s3cret" not in hidden(url)
 
 
+def test_the_screen_is_the_one_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", ":7")
+    assert read_source("screen").url == ":7"
+    assert read_source("screen::1.0").url == ":1.0"
+    monkeypatch.delenv("DISPLAY")
+    with pytest.raises(MediaError, match="DISPLAY is not set; name an X display, as screen::"):
+        read_source("screen")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
