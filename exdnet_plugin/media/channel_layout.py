@@ -30,14 +30,14 @@ def is_own_order(layout: AudioLayout) -> bool:
     return " channels (" in layout.name
 
 
-def keeps(kind: str, layout: AudioLayout) -> bool:
-    """Whether a container, by FFmpeg's name, says which of PCM's channels is which, so far as it must.
+def are_told(layout: AudioLayout) -> bool:
+    """Whether it is known which channel is which, and how many there are."""
+    return bool(_names(layout)) and "NONE" not in _names(layout)
 
-    MOV does of any; MP4 of those that have names, and is not written without; others are heard in the usual order.
-    """
-    if kind == "mp4":
-        return "NONE" not in _names(layout)
-    return kind == "mov" or not (is_own_order(layout) and _are_distinct(layout))
+
+def is_usual(layout: AudioLayout) -> bool:
+    """Whether channels are what they are taken for where nothing tells, so far as it is known."""
+    return not (is_own_order(layout) and _are_distinct(layout))
 
 
 def distinct(frame: AudioFrame) -> AudioFrame:
@@ -57,7 +57,7 @@ def nearest(layout: AudioLayout) -> list[str]:
     """Names of layouts in FFmpeg's own order that an encoder is asked to take, the nearest first."""
     names = _names(layout)
     same = []
-    if _are_distinct(layout) and set(names) <= set(_ORDER):
+    if are_told(layout) and _are_distinct(layout) and set(names) <= set(_ORDER):
         inorder = AudioLayout("+".join(sorted(names, key=_ORDER.index)))
         same = [inorder.name.replace("(side)", "")]  # AAC has no order of its own for those
     return [*same, _usual(layout), "stereo"]

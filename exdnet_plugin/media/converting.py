@@ -12,6 +12,7 @@ from typing import Any
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
+from av.codec import CodecContext
 from av.container import OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -20,14 +21,14 @@ from av.subtitles.codeccontext import SubtitleCodecContext
 from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle, SubtitleSet
 
-from exdnet_plugin.media.channel_layout import distinct, layout_of, nearest
+from exdnet_plugin.media.channel_layout import are_told, distinct, layout_of, nearest
 from exdnet_plugin.media.copying import stream_metadata
 from exdnet_plugin.media.cues import Cue, Cues
 from exdnet_plugin.media.sound import Resampled
 from exdnet_plugin.media.taking import accepted, codec_name
 
 _SOUND = {"mp4": "aac", "mov": "aac", "mpegts": "aac", "matroska": "aac", "webm": "libopus"}
-_SOUND |= {"avi": "libmp3lame", "flv": "aac", "mpeg": "mp2", "mxf": "pcm_s16le"}
+_SOUND |= {"avi": "libmp3lame", "flv": "aac", "mpeg": "mp2", "mxf": "pcm_s16le", "nut": "aac"}
 _PCM = frozenset({"mp4", "mov", "matroska", "avi", "mxf"})  # where PCM is at home, if its channels are told
 _WITHOUT_GAPS = frozenset({"avi", "mxf"})
 _TEXT = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip", "webm": "webvtt"}
@@ -66,14 +67,22 @@ def add_converted(container: OutputContainer, stream: Stream) -> Stream | None:
     return None
 
 
-def change(stream: Stream, made: Stream) -> str:
-    """What a stream becomes, in words: its codec, and of sound its channels and its rate where they are others."""
-    before, after = stream.codec_context, made.codec_context
-    words = f"from {codec_name(stream)} to {codec_name(made)}"
+def change(stream: Stream, made: Stream, suffix: str) -> str:
+    """What becomes of a stream in a container, in words; empty where it is what it was: PCM whose gaps are filled."""
+    others = _other_sound(stream.codec_context, made.codec_context)
+    if codec_name(stream) == codec_name(made):
+        return f"is written anew{others}" if others else ""
+    codecs = f"from {codec_name(stream)} to {codec_name(made)}"
+    return f"is converted {codecs}{others}: {suffix} does not take it as it is"
+
+
+def _other_sound(before: CodecContext, after: CodecContext) -> str:
+    """Channels and rate, where they are others."""
     if not (isinstance(before, AudioCodecContext) and isinstance(after, AudioCodecContext)):
-        return words
-    layout = layout_of(before)
-    if after.layout.name not in (layout.name, layout.name.replace("(side)", "")):
+        return ""
+    layout, words = layout_of(before), ""
+    usual = not are_told(layout) and layout.nb_channels == after.layout.nb_channels
+    if not usual and after.layout.name not in (layout.name, layout.name.replace("(side)", "")):
         words += f", {layout.name} to {after.layout.name}"
     return words if before.sample_rate == after.sample_rate else f"{words} of {after.sample_rate} Hz"
 
@@ -134,7 +143,9 @@ class _Sound:
         assert isinstance(decoder, AudioCodecContext)
         assert isinstance(encoder, AudioCodecContext)
         self._made, self._decoder, self._encoder = made, decoder, encoder
-        self._resampled = Resampled(encoder, _SLACK, fills=made.container.format.name in _WITHOUT_GAPS)
+        bare = made.container.format.name in _WITHOUT_GAPS
+        fills = bare or encoder.name.startswith("pcm_")
+        self._resampled = Resampled(encoder, _SLACK, fills=fills, since=0 if bare else None)
         self.damaged = 0
 
     def of(self, packet: Packet[Any] | None) -> Iterator[Packet[Any]]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from fractions import Fraction
 from math import ceil
 from typing import Any
 
 from av.container import InputContainer, OutputContainer
-from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 
-from exdnet_plugin.media.discontinuity import JUMP, Join, Rising, mended, nearest
+from exdnet_plugin.media.adts import Headers
+from exdnet_plugin.media.discontinuity import Join, Rising, nearest
 from exdnet_plugin.media.opening import is_cover
+from exdnet_plugin.media.runs import in_order
 from exdnet_plugin.media.taking import codec_name, first_packet, takes
 
 _HOMES = {"mov_text": ".mp4"}  # containers that take what .mkv does not
@@ -74,14 +74,15 @@ def copied_packets(
         converted: which streams are decoded, not copied: their packets may share a time, as rounding makes them.
     """
     clocks: dict[int, _Joined] = {}
-    for packet in _in_order(container, copies, notes):
+    headers = {index: Headers(container.streams[index], copy) for index, copy in copies.items()}
+    for packet in in_order(container, copies, notes):
         index = packet.stream.index
         if index not in clocks:
             clocks[index] = _Joined(packet, copies[index], joins, copied=index not in converted)
         clocks[index].rescale(packet)
         if copies[index].type == "attachment" or not packet.size or not _with_times(packet, clocks[index].last):
             continue
-        if clocks[index].takes(packet):
+        if headers[index].take(packet) and clocks[index].takes(packet):
             packet.stream = copies[index]
             yield packet
     notes += [
@@ -89,46 +90,7 @@ def copied_packets(
         for index, clock in clocks.items()
         if clock.left_out
     ]
-
-
-def _in_order(container: InputContainer, indices: Collection[int], notes: list[str]) -> Iterator[Packet[Any]]:
-    """Packets as they lie in a file; one of sound whose time is far from those around it gets another.
-
-    So a packet of sound waits for the next one, or for another stream's about its time: sound may end, or be silent.
-    """
-    held: dict[int, Packet[Any]] = {}
-    before: dict[int, int | None] = {}
-    with suppress(FFmpegError):
-        for packet in container.demux([container.streams[index] for index in indices]):
-            index = packet.stream.index
-            if one := held.get(index):
-                _mend(one, before.get(index), packet.dts, notes)
-            reached = [i for i, one in held.items() if i == index or seconds(one) < seconds(packet) + JUMP]
-            for i in reached:
-                last, before[i] = before.get(i), held[i].dts
-                yield _lasting(held.pop(i), last)
-            if packet.stream.type == "audio" and packet.size:
-                held[index] = packet
-            else:
-                yield packet
-    for index, one in held.items():
-        yield _lasting(one, before.get(index))
-
-
-def _lasting(packet: Packet[Any], before: int | None) -> Packet[Any]:
-    """A packet of sound that lasts as long as the one before, if nothing tells: MP4 ends when its last packet does."""
-    if not packet.duration and packet.dts is not None and before is not None:
-        packet.duration = packet.dts - before
-    return packet
-
-
-def _mend(packet: Packet[Any], before: int | None, after: int | None, notes: list[str]) -> None:
-    time = mended(before, packet.dts, after, packet.time_base or Fraction(1))
-    if time is None:
-        return
-    packet.dts = packet.pts = time
-    note = f"times of single packets of stream {packet.stream.index} are far from those around them, and put between"
-    notes += [] if note in notes else [note]
+    notes += [note for index, header in headers.items() for note in header.notes(index)]
 
 
 class _Joined(Rising):
@@ -184,11 +146,6 @@ def _with_times(packet: Packet[Any], last: int | None) -> bool:
         delay = getattr(packet.stream.codec_context, "reorder_depth", 0) * (packet.duration or 1)
         packet.dts = packet.pts - delay if last is None else last + 1
     return True
-
-
-def seconds(packet: Packet[Any]) -> Fraction:
-    """A packet's decoding time, in seconds."""
-    return (packet.dts or 0) * (packet.time_base or Fraction(1))
 
 
 def shown(packet: Packet[Any]) -> Fraction:

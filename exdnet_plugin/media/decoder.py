@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 from av.error import FFmpegError
@@ -19,7 +20,7 @@ from exdnet_plugin.media.discontinuity import JUMP, Join, Rising, mended
 from exdnet_plugin.media.facts import ColorTags
 from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, through, tone_mapped
 from exdnet_plugin.media.frames import reformatted, workable_format
-from exdnet_plugin.media.opening import choose_stream, open_media, stream_facts
+from exdnet_plugin.media.opening import choose_stream, demuxed, open_media, stream_facts
 
 log = logging.getLogger(__name__)
 MISSING = Fraction(1, 2)  # seconds that a video may be shorter than it tells
@@ -147,7 +148,9 @@ class Decoder:
             yield from map(self.alike, self._in_order())
             self._note_missing()
         finally:
-            announced = (self.stream.frames or self._decoded + self._broken + self._hidden) - self._hidden
+            # AVI counts what repeats a picture as one, too.
+            told = 0 if self.container.format.name == "avi" else self.stream.frames
+            announced = (told or self._decoded + self._broken + self._hidden) - self._hidden
             self.lost = max(announced - self._decoded, 0) if self._whole and not self._sought_once else self._broken
 
     def _in_order(self) -> Iterator[av.VideoFrame]:
@@ -176,8 +179,16 @@ class Decoder:
         frame.pts, self.counted, self._mended = own, True, True
 
     def _all_decoded(self) -> Iterator[av.VideoFrame]:
+        damaged: Packet[Any] | None = None
         for packet in self._demux():
-            yield from self._decode(packet)
+            if damaged is not None:
+                yield from self._decode(damaged)
+                damaged = None
+            if packet.is_corrupt:
+                damaged = packet  # as the last one it is cut off, and its error would take frames before it along
+            else:
+                yield from self._decode(packet)
+        self._broken += damaged is not None
         yield from self._decode(None)
 
     def _note_missing(self) -> None:
@@ -190,9 +201,9 @@ class Decoder:
             there = f"it tells {float(length):.1f} s of video, and ends at {float(self._end):.1f} s"
             self.note_once(f"{self.path.name} is cut off: {there}")
 
-    def _demux(self) -> Iterator[Packet[VideoStream]]:
+    def _demux(self) -> Iterator[Packet[Any]]:
         try:
-            for packet in self.container.demux(self.stream):
+            for packet in demuxed(self.container, [self.stream], self.note_once):
                 self._hidden += packet.is_discard  # an edit list's run-up: decoded, never shown
                 if packet.size:
                     self._note_jump(packet)
@@ -200,20 +211,19 @@ class Decoder:
         except FFmpegError as error:
             self.note_once(f"{self.path.name} is cut off or broken: {error.strerror}")
 
-    def _note_jump(self, packet: Packet[VideoStream]) -> None:
+    def _note_jump(self, packet: Packet[Any]) -> None:
         """Keep where in the file times jump back: frames, which come later, do not tell."""
         if packet.dts is not None:
             if self._packets.jumps_at(packet.dts):
                 self._places.append((packet.dts, packet.pos))
             self._packets.next(packet.dts, packet.duration or 0)
 
-    def _decode(self, packet: Packet[VideoStream] | None) -> Iterator[av.VideoFrame]:
+    def _decode(self, packet: Packet[Any] | None) -> Iterator[av.VideoFrame]:
         try:
             frames = self.stream.codec_context.decode(packet)
         except FFmpegError as error:
-            if packet is not None:
-                self._broken += 1
-                log.debug("packet at %s cannot be decoded: %s", packet.pts, error)
+            self._broken += 1
+            log.debug("packet at %s cannot be decoded: %s", packet and packet.pts, error)
             return
         yield from frames
 
@@ -251,4 +261,6 @@ class Decoder:
         self.changes.append(moment)
         if moment >= self._facts_from and (self.until is None or moment < self.until):
             facts, (width, height) = self.facts, self._size
+            if self._size == (facts.width, facts.height):
+                return
             self.note_once(f"frames change size to {width}x{height}; they are scaled to {facts.width}x{facts.height}")

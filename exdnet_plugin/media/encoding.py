@@ -127,7 +127,8 @@ def refused(context: VideoCodecContext, error: FFmpegError) -> MediaError:
     if context.name in NVENC and error.errno not in (errno.EINVAL, errno.ERANGE):
         remedy = "it needs an NVIDIA GPU that encodes (A100 and H100 do not) and its driver; libx264 needs neither"
     else:
-        remedy = "check crf, preset and options"
+        remedy = "check crf, preset and options, and the size"
     given = ", ".join(f"{name}={value}" for name, value in context.options.items())
     settings = f"settings {given}" if given else "settings"
-    return MediaError(f"encoder {context.name} refuses its {settings} ({error.strerror}); {remedy}")
+    size = f"{context.width}x{context.height}"
+    return MediaError(f"encoder {context.name} refuses its {settings} at {size} ({error.strerror}); {remedy}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
@@ -18,6 +21,8 @@ from exdnet_plugin.media.frames import workable_format
 
 FASTEST = 1000  # frames a second: more is a clock's ticks
 MAX_PIXELS = 1 << 26  # 8192 x 8192, twice 8K: more is a broken header
+
+_LOOK_FURTHER = {"probesize": str(100 << 20), "analyzeduration": str(3600 * 1_000_000)}  # bytes, microseconds
 
 
 def ffmpeg_name(path: Path) -> str:
@@ -34,13 +39,32 @@ def open_media(path: Path) -> InputContainer:
     if path.is_file() and path.stat().st_size == 0:
         raise MediaError(f"{path} is empty (0 bytes); give a file with video")
     try:
-        return av.open(ffmpeg_name(path), "r", metadata_errors="replace")
+        container = av.open(ffmpeg_name(path), "r", metadata_errors="replace")
+        if all(stream.codec_context is None or stream.sample_rate for stream in container.streams.audio):
+            return container
+        container.close()  # sound begins later than FFmpeg looks
+        return av.open(ffmpeg_name(path), "r", options=_LOOK_FURTHER, metadata_errors="replace")
     except PermissionError:
         raise MediaError(f"{path} may not be read: permission denied") from None
     except FFmpegError as error:
         raise MediaError(
             f"{path} is not a media file that FFmpeg can read, or its index is cut off: {error.strerror}"
         ) from None
+
+
+def demuxed(
+    container: InputContainer, streams: Sequence[Stream], note: Callable[[str], object]
+) -> Iterator[Packet[Any]]:
+    """Packets of streams. One of a stream that the file did not tell of at its start is passed over, and noted."""
+    while True:
+        try:
+            yield from container.demux(list(streams))
+            return
+        except IndexError:  # PyAV's, which looks for its stream
+            note(
+                "a stream that begins on the way, which the file did not tell of at its start, is left out; "
+                "of files put together, give each by itself"
+            )
 
 
 def is_cover(stream: Stream) -> bool:

@@ -43,7 +43,7 @@ class OtherStreams:
         self._copied: dict[int, Stream] = {}
         self._converted = set[int]()
         for stream in source.others:
-            if not _is_made_anew(stream, chapters):
+            if not is_made_anew(stream, chapters):
                 self._add(stream)
 
     def _add(self, stream: Stream) -> None:
@@ -51,10 +51,8 @@ class OtherStreams:
         copy = add_copy(self._container, stream)
         if isinstance(copy, str) and (made := add_converted(self._container, stream)):
             self._converted.add(stream.index)
-            self._notes.append(
-                f"{stream.type} stream {stream.index} is converted {change(stream, made)}: "
-                f"{self._path.suffix} does not take it as it is"
-            )
+            if what := change(stream, made, self._path.suffix):
+                self._notes.append(f"{stream.type} stream {stream.index} {what}")
             copy = made
         if isinstance(copy, str):
             self._notes.append(copy)
@@ -112,7 +110,7 @@ def shifted(packet: Packet[Any], ticks: int) -> Packet[Any]:
     return packet
 
 
-def _is_made_anew(stream: Stream, chapters: bool) -> bool:
+def is_made_anew(stream: Stream, chapters: bool) -> bool:
     """Whether a data stream is one that the muxer writes itself: MP4's chapter titles, a timecode track."""
     if stream.type != "data":
         return False

@@ -5,6 +5,7 @@ The file is written at the end of a job, beside its name, and renamed: the name 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -21,7 +22,7 @@ from av.video.stream import VideoStream
 
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.media.chapters import chapters_of
-from exdnet_plugin.media.copying import seconds, stream_metadata
+from exdnet_plugin.media.copying import stream_metadata
 from exdnet_plugin.media.encoding import Encoding, check_opened, refused
 from exdnet_plugin.media.kept import left_out
 from exdnet_plugin.media.opening import ffmpeg_name
@@ -29,6 +30,7 @@ from exdnet_plugin.media.other_streams import OtherStreams, shifted
 from exdnet_plugin.media.packet_log import PacketLog
 from exdnet_plugin.media.priority import usual_priority
 from exdnet_plugin.media.quicktime import is_quicktime, written_options
+from exdnet_plugin.media.runs import seconds
 from exdnet_plugin.media.source import VideoSource
 from exdnet_plugin.whole_file import REMEDY, check_free, check_not_source, replace_whole
 
@@ -65,7 +67,7 @@ class VideoSink:
     def __init__(self, path: Path, hidden: Path, source: VideoSource, encoding: Encoding) -> None:
         self.path, self.encoding = path, encoding
         self.notes = list(encoding.notes)
-        self._hidden, self._source = hidden, source
+        self._hidden, self._source, source.steady = hidden, source, encoding.cfr
         try:
             self._container: OutputContainer = av.open(
                 ffmpeg_name(hidden),
@@ -148,10 +150,7 @@ class VideoSink:
         With `partial`, the other streams end where the video in the log does.
         """
         try:
-            filled = set()
-            for packet in self._joined(log, self._shown_until(log) if partial else self._source.until):
-                filled.add(packet.stream.index)
-                self._container.mux(packet)
+            filled = self._write(self._joined(log, self._shown_until(log) if partial else self._source.until))
             self._container.close()
             self.notes += left_out(self._source, self.encoding.facts, self._hidden, self._others.written(filled))
             replace_whole(self._hidden, self.path)
@@ -160,6 +159,25 @@ class VideoSink:
             # FFmpeg's errors are the system's, as of a full disk, or of what a stream holds
             remedy = REMEDY if isinstance(error, OSError) else f"{self.path.suffix} does not take a stream; try .mkv"
             raise MediaError(f"{self.path} cannot be written: {error.strerror or error}. {remedy}") from error
+
+    def _write(self, packets: Iterator[Packet[Any]]) -> set[int]:
+        """Write packets; which streams they fill. Of those that are copied, damaged ones are left out and noted."""
+        filled, damaged = set[int](), Counter[int]()
+        for packet in packets:
+            index = packet.stream.index
+            try:
+                self._container.mux(packet)
+                filled.add(index)
+            except FFmpegError as error:
+                if index == self._video.index or isinstance(error, OSError):
+                    raise
+                damaged[index] += 1
+        for index, count in sorted(damaged.items()):
+            what = f"of {self._container.streams[index].type} stream {index}"
+            self.notes.append(
+                f"{count} packets {what} are left out: they are damaged, and {self.path.suffix} takes none such"
+            )
+        return filled
 
     def _shown_until(self, log: PacketLog) -> Fraction:
         """When the last frame in the log ends, in seconds of the source's own times."""

@@ -20,14 +20,17 @@ class Resampled:
         encoder: what takes the pieces.
         slack: containers round times, so samples are counted; where these stray from what is told by more seconds,
             there is a gap, or sound that was heard already and is left out.
-        fills: gaps are filled with silence, also before the first frame, from time 0, for containers that know none.
+        fills: gaps are filled with silence, for containers that know none.
+        since: the time, in samples, from which on there is sound or silence; None: from the first frame on.
     """
 
-    def __init__(self, encoder: AudioCodecContext, slack: float, *, fills: bool = False) -> None:
+    def __init__(
+        self, encoder: AudioCodecContext, slack: float, *, fills: bool = False, since: int | None = None
+    ) -> None:
         self._encoder, self._slack, self._base = encoder, slack, Fraction(1, encoder.sample_rate)
         self._resampler: tuple[tuple[object, ...], AudioResampler] | None = None
         self._fills, self._lost = fills, 0
-        self._heard = 0 if fills else None  # samples so far, from time 0
+        self._heard = since  # samples so far, from time 0
 
     def of(self, frame: AudioFrame, time: Fraction | None) -> Iterator[AudioFrame]:
         """The pieces that are whole with a frame that is heard at a time, in seconds; None: behind the one before."""

@@ -60,6 +60,7 @@ class VideoSource:
         facts: what the sink must tell again.
         info: the pictures that are filtered: frames or, of interlaced video, fields.
         origin: when the excerpt starts, in seconds of the file's own times.
+        steady: the rate at which the sink counts frames, so that it begins when the file does; None where it does not.
         notes: what was not as it should be, a line each.
     """
 
@@ -72,11 +73,14 @@ class VideoSource:
         excerpt: Excerpt | None = None,
         deinterlace: bool = False,
         to_sdr: bool = False,
+        counted: bool = False,
     ) -> None:
         self.path, self.excerpt = path, excerpt or Excerpt()
+        self.steady: Fraction | None = None
         whole = self.excerpt == Excerpt()
         self._decoder = Decoder(path, stream, whole=whole, deinterlace=deinterlace, to_sdr=to_sdr)
         self.notes = self._decoder.notes
+        self.counted = self.counted or counted
         try:
             self._rest = self._decoder.frames()
             first = self._first_frame()
@@ -176,14 +180,16 @@ class VideoSource:
 
     @property
     def zero(self) -> Fraction:
-        """The time that is 0 in the sink: an excerpt's start, or of a file that begins before 0, its own.
+        """The time that is 0 in the sink: an excerpt's start; the first where frames are counted or begin before 0.
 
         MP4's writer would hide what is shown before 0. A broadcast's clock starts over every 26.5 hours.
         """
-        if self.excerpt.start or self.origin >= 0:
+        if self.excerpt.start or (self.origin >= 0 and not self.steady):
             return self.origin if self.excerpt.start else Fraction(0)
         sound = [Fraction((s.start_time or 0) * (s.time_base or 0)) for s in self.container.streams.audio]
-        return min([self.origin, *sound])
+        first = min([self.origin, *sound])
+        # Whole frames before the first one, so that all lie where frames are counted, whatever the sound's start.
+        return self.origin - ceil((self.origin - first) * self.steady) / self.steady if self.steady else first
 
     @property
     def until(self) -> Fraction | None:

@@ -15,7 +15,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 
-from exdnet_plugin.media.channel_layout import keeps, layout_of
+from exdnet_plugin.media.channel_layout import is_usual, layout_of
 from exdnet_plugin.media.opening import is_cover
 
 # FFmpeg's MPEG-TS writer takes anything, what it does not know as private data that nothing plays.
@@ -25,6 +25,7 @@ _MPEGTS = frozenset(
 )
 # FFmpeg's AVI writer takes more, which cannot be played or has other times.
 _AVI = frozenset({"mp3", "mp2", "ac3", "aac"})
+_COUNTING = frozenset({"mp4", "mov", "avi", "mxf"})  # PCM's time in them is how much there was before
 # FFmpeg's FLV writer ends the process when it is given PCM, ADPCM or Speex.
 _FLV = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "flac", "nellymoser"})
 _LATE = Fraction(1, 20)  # seconds
@@ -46,6 +47,8 @@ def takes(container: OutputContainer, stream: Stream) -> bool:
     if kind == "mpegts" and codec not in _MPEGTS:
         return False
     if isinstance(stream, AudioStream) and not _takes_sound(kind, stream, codec):
+        return False
+    if kind == "nut" and codec.startswith("wma"):  # of which it does not tell what a decoder needs
         return False
     if stream.codec_context:
         cover = is_cover(stream) and kind in _WITH_COVERS
@@ -86,17 +89,17 @@ def _add_video(container: OutputContainer) -> None:
 
 
 def _takes_sound(kind: str, stream: AudioStream, codec: str) -> bool:
+    if codec.startswith("pcm_"):
+        return kind not in _COUNTING and kind != "flv" and is_usual(layout_of(stream.codec_context))
     if kind == "avi":
-        fits = _plays_in_avi(stream, codec)
-    else:
-        fits = codec in _FLV if kind == "flv" else kind != "mxf"  # whose gaps are to be filled
-    return fits and (not codec.startswith("pcm_") or keeps(kind, layout_of(stream.codec_context)))
+        return codec in _AVI and _begins_first(stream)
+    return codec in _FLV if kind == "flv" else kind != "mxf"
 
 
-def _plays_in_avi(stream: Stream, codec: str) -> bool:
-    """Whether sound is heard right there, where no silence in front is told."""
+def _begins_first(stream: Stream) -> bool:
+    """Whether sound is heard from the beginning: AVI tells of no silence in front."""
     begins = [(one.start_time or 0) * (one.time_base or 0) for one in (stream, *stream.container.streams.video[:1])]
-    return begins[0] - begins[-1] < _LATE and (codec in _AVI or codec.startswith("pcm_"))
+    return begins[0] - min(begins) < _LATE
 
 
 def first_packet(stream: Stream) -> Packet[Any] | None:

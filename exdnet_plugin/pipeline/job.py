@@ -49,6 +49,7 @@ class Job:
     on_stop: OnStop
     plugins: Plugins
     profile: Path | None = None
+    counted: bool = False
 
     def __post_init__(self) -> None:
         check_choice("hdr", self.hdr, get_args(Hdr))
@@ -60,11 +61,12 @@ class Job:
             for _ in source.frames():
                 pass
             end = self.excerpt.end
+            counted = source.counted
             starts = [self.excerpt.start, *(change for change in source.changes if end is None or change < end)]
         parts = []
         for number, (start, end) in enumerate(zip(starts, [*starts[1:], self.excerpt.end], strict=True), 1):
             name = self.sink.name if number == 1 else f"{self.sink.stem}-{number}{self.sink.suffix}"
-            parts.append(replace(self, sink=self.sink.with_name(name), excerpt=Excerpt(start, end)))
+            parts.append(replace(self, sink=self.sink.with_name(name), excerpt=Excerpt(start, end), counted=counted))
         return parts
 
     def run(self, progress: Progress | None) -> Report:
@@ -76,6 +78,7 @@ class Job:
             excerpt=self.excerpt,
             deinterlace=self.deinterlace,
             to_sdr=self.hdr == "sdr",
+            counted=self.counted,
         ) as source:
             trace = Trace(self.profile, [self.source, self.sink]) if self.profile else None
             check_sink(self.sink, self.source, CONTAINERS, overwrite=self.overwrite)

@@ -24,6 +24,7 @@ from exdnet_plugin.media.converting import add_converted, change
 from exdnet_plugin.media.encoding import Encoding, EncodingOptions
 from exdnet_plugin.media.facts import MATRICES, VideoFacts
 from exdnet_plugin.media.frames import frame_from_planes, frame_planes, reformatted, workable_format
+from exdnet_plugin.media.other_streams import is_made_anew
 from exdnet_plugin.media.sink import CONTAINERS, check_sink, muxer
 from exdnet_plugin.media.source import VideoSource
 from exdnet_plugin.media.taking import takes
@@ -215,13 +216,17 @@ def _others(source: VideoSource, suffix: str) -> tuple[list[int], list[str]]:
         av.open(f"{folder}/sink{suffix}", "w", format=muxer(suffix)) as container,
     ):
         for stream in source.others:
+            if is_made_anew(stream, bool(source.container.chapters())):
+                left_out.append(stream.index)
+                continue
             if not takes(container, stream):
                 made = add_converted(container, stream)
                 if made is None:
                     log.warning("%s stream %d is left out: %s does not take it", stream.type, stream.index, suffix)
                     left_out.append(stream.index)
                     continue
-                log.warning("%s stream %d is converted %s", stream.type, stream.index, change(stream, made))
+                if what := change(stream, made, suffix):
+                    log.warning("%s stream %d %s", stream.type, stream.index, what)
                 conversions += _conversion(made, number)
             number += 1
     return left_out, conversions

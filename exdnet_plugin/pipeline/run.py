@@ -59,7 +59,7 @@ def run(
     done_before = progress.frames + len(work.kept())
     report = Report(frames=progress.encoded, resumed=done_before, sink=sink.path)
     finished = finishing = False
-    source.counted = progress.counted
+    source.counted = source.counted or progress.counted
     try:
         segments = Segments(sink, work, flush=on_stop == "partial")
         with closing(_stages(source, frame_filter, segments, work, clock)) as done:  # type: ignore[type-var]  # a generator
@@ -81,7 +81,7 @@ def run(
         report.lost = source.lost
         report.wall = time.perf_counter() - started
         report.untouched = [index for index in source.untouched if index not in sink.empty]
-        report.notes = [*source.notes, *frame_filter.notes, *sink.notes]
+        report.notes = list(dict.fromkeys([*source.notes, *frame_filter.notes, *sink.notes]))
         if trace:
             _write_trace(trace, report)
         frame_filter.close(report)

@@ -75,7 +75,6 @@ def heard(path: Path) -> float:
         ("in.avi", "adpcm_ima_wav", 22050, "stereo", 0.0, "out.mkv", ("aac", 22050, 2)),
         ("in.mkv", "pcm_s16le", 48000, "stereo", 0.5, "out.ts", ("aac", 48000, 2)),
         ("in.mkv", "aac", 44100, "5.1", 0.0, "out.mxf", ("pcm_s16le", 48000, 6)),
-        ("in.mkv", "pcm_s24le", 48000, "stereo", 0.0, "out.mxf", ("pcm_s24le", 48000, 2)),
     ],
 )
 def test_sound_is_heard_when_it_was(
