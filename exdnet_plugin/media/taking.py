@@ -48,7 +48,7 @@ def takes(container: OutputContainer, stream: Stream) -> bool:
         return False
     if isinstance(stream, AudioStream) and not _takes_sound(kind, stream, codec):
         return False
-    if kind == "nut" and codec.startswith("wma"):  # of which it does not tell what a decoder needs
+    if kind == "nut" and codec.startswith(("wma", "adpcm")):  # of which it does not tell what a decoder needs
         return False
     if stream.codec_context:
         cover = is_cover(stream) and kind in _WITH_COVERS
