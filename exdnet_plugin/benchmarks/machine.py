@@ -84,16 +84,19 @@ def alone(function: Callable[..., T], *arguments: Any) -> T:
 
 
 def timed(function: Callable[[], Any], runs: int, device: str = "cpu") -> dict[str, float]:
-    """Seconds of a call: median and 95th percentile of `runs`, after one to warm up."""
-    seconds = []
-    for run in range(runs + 1):
+    """Seconds of a call: median and 95th percentile of `runs`, after one to warm up, or as many as a second takes."""
+
+    def once() -> float:
         start = time.perf_counter()
         function()
         if device.startswith("cuda"):
             torch.cuda.synchronize(device)
-        if run:
-            seconds.append(time.perf_counter() - start)
-    ordered = sorted(seconds)
+        return time.perf_counter() - start
+
+    warm = 0.0
+    while warm < 1:
+        warm += once()
+    ordered = sorted(once() for _ in range(runs))
     return {
         "median": round(statistics.median(ordered), 5),
         "p95": round(ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))], 5),

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 import triton
 from torch import Tensor
 
+from exdnet_plugin.exdnet import fused_calibration
 from exdnet_plugin.exdnet import fused_kernels as kernels
 from exdnet_plugin.exdnet.folded import Affine, FoldedBlock, FoldedExdNet, FoldedLocal, before_calibration, fold
 from exdnet_plugin.exdnet.highlights import Shoulder
@@ -107,7 +108,7 @@ def calibrate(before: Tensor, matrix: Tensor, shoulder: Shoulder | None = None) 
     pixels = before.shape[2] * before.shape[3]
     grid = triton.cdiv(pixels, _CALIBRATED_AT_ONCE), before.shape[0]
     with torch.cuda.device_of(before):
-        kernels.calibrate[grid](
+        fused_calibration.calibrate[grid](
             before,
             matrix.float().contiguous(),
             frames.float().contiguous(),

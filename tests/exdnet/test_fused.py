@@ -133,10 +133,10 @@ def compiled(name: str, capability: int, constants: dict[str, Any]) -> str:
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from exdnet_plugin.exdnet import fused_kernels
+    from exdnet_plugin.exdnet import fused_calibration, fused_kernels
 
-    kernel = getattr(fused_kernels, name)
-    kernel = kernel if name == "calibrate" else kernel.fn  # the others choose among tiles
+    # All but one choose among tiles.
+    kernel = fused_calibration.calibrate if name == "calibrate" else getattr(fused_kernels, name).fn
     names = kernel.arg_names
     known = {key: value for key, value in constants.items() if key in names}
     signature = {key: "constexpr" if key in known else POINTERS.get(key, "i32") for key in names}
