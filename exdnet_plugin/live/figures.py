@@ -120,7 +120,7 @@ class Figures:
 
     def line(self) -> str:
         """One line of how it is now."""
-        away = [] if self.source_up else ["source is away"]
+        away = [] if self.source_up else ["source is away" if self.frames_in else "waiting for the source"]
         away += [f"{name} is away" for name, up in self.sinks_up.items() if not up]
         parts = [  # what is away first: a narrow terminal cuts the end
             *away,
