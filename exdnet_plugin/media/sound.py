@@ -79,7 +79,8 @@ class Resampled:
             if samples < encoder.frame_size:
                 break
             piece = AudioFrame(encoder.format.name, encoder.layout.name, samples)
+            silent = b"\x80" if encoder.format.name.startswith("u8") else b"\0"  # the middle of what has no sign
             for plane in piece.planes:
-                plane.update(bytes(plane.buffer_size))
+                plane.update(silent * plane.buffer_size)
             piece.sample_rate, piece.pts, piece.time_base = encoder.sample_rate, first, self._base
             yield piece

@@ -115,9 +115,12 @@ def test_a_stream_that_begins_on_the_way_is_named(record: Record, tmp_path: Path
     assert sum("a stream that begins on the way" in note for note in report.notes) == 1
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".avi", ".mxf", ".mkv"])
-def test_after_a_gap_pcm_is_heard_when_it_was(record: Record, tmp_path: Path, suffix: str) -> None:
-    source = record("in.mkv", codec="pcm_s16le")
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [*((suffix, "pcm_s16le") for suffix in (".mp4", ".mov", ".avi", ".mxf", ".mkv")), (".avi", "pcm_u8")],
+)
+def test_after_a_gap_pcm_is_heard_when_it_was(record: Record, tmp_path: Path, suffix: str, codec: str) -> None:
+    source = record("in.mkv", codec=codec)
     gapped = tmp_path / "gapped.mkv"
     with av.open(str(source)) as given, av.open(str(gapped), "w") as sink:
         copies = {stream: sink.add_stream_from_template(stream) for stream in given.streams}
@@ -139,7 +142,9 @@ def loudness(path: Path) -> list[float]:
     found = [0.0] * 60
     with av.open(str(path)) as container:
         for frame in container.decode(audio=0):
-            values = frame.to_ndarray() / (32768 if "s16" in frame.format.name else 1)
+            values = frame.to_ndarray().astype(float)
+            values = (values - 128) / 128 if frame.format.name == "u8" else values
+            values /= 32768 if "s16" in frame.format.name else 1
             tenth = int(Fraction(frame.pts or 0) * frame.time_base * 10)
             found[tenth] = max(found[tenth], float(np.abs(values).max()))
     return found
