@@ -41,7 +41,7 @@ def bench(cases: tuple[str, ...], sizes: tuple[str, ...], device: str, report: P
     footage. live: latency of `exdnet stream` from a sender's picture to a receiver's. weights: well-lit, darkened,
     small pictures, lamps and bars, made of the pairs that training holds out, and realtime.
 
-    --size is for network alone. On two cores, network takes minutes at 1080p and pipeline some five.
+    --size is for network alone. On two cores, network takes minutes at 1080p and pipeline some six.
     """
     from exdnet_plugin.allocator import keep_memory
     from exdnet_plugin.benchmarks import machine

@@ -23,7 +23,7 @@ def calibrate(before: Tensor, matrix: Tensor, shoulder: Shoulder | None = None) 
         shoulder: see :mod:`exdnet_plugin.exdnet.highlights`.
     """
     pixels, count = before.shape[2] * before.shape[3], len(before)
-    frames = [shoulder.frames.float().contiguous()[n] for n in range(count)] if shoulder else [None] * count
+    frames = list(shoulder.frames.float().contiguous()) if shoulder else [None] * count
     curvatures = shoulder.curvature.tolist() if shoulder else [0.0] * count
     for rgb, was, by, curvature in zip(before, frames, matrix.flatten(1).tolist(), curvatures, strict=True):
         limits = curvature, KNEE, SHARE, TINY, OUTPUT_MIN

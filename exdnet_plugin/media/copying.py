@@ -74,7 +74,7 @@ def copied_packets(
         converted: which streams are decoded, not copied: their packets may share a time, as rounding makes them.
     """
     clocks: dict[int, _Joined] = {}
-    headers = {index: Headers(container.streams[index], copy) for index, copy in copies.items()}
+    headers = {i: Headers(container.streams[i], copy) for i, copy in copies.items() if i not in converted}
     for packet in in_order(container, copies, notes):
         index = packet.stream.index
         if index not in clocks:
@@ -82,7 +82,7 @@ def copied_packets(
         clocks[index].rescale(packet)
         if copies[index].type == "attachment" or not packet.size or not _with_times(packet, clocks[index].last):
             continue
-        if headers[index].take(packet) and clocks[index].takes(packet):
+        if (index in converted or headers[index].take(packet)) and clocks[index].takes(packet):
             packet.stream = copies[index]
             yield packet
     notes += [

@@ -21,6 +21,7 @@ from exdnet_plugin.media.facts import ColorTags
 from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, through, tone_mapped
 from exdnet_plugin.media.frames import reformatted, workable_format
 from exdnet_plugin.media.opening import choose_stream, demuxed, open_media, stream_facts
+from exdnet_plugin.media.runs import note_once
 
 log = logging.getLogger(__name__)
 MISSING = Fraction(1, 2)  # seconds that a video may be shorter than it tells
@@ -134,8 +135,7 @@ class Decoder:
 
     def note_once(self, note: str) -> None:
         """Take a note that is not there yet."""
-        if note not in self.notes:
-            self.notes.append(note)
+        note_once(self.notes, note)
 
     def _forget(self) -> None:
         self._decoded = self._broken = self._hidden = 0
