@@ -26,7 +26,9 @@ How = dict[str, Any]
     help="480p, 720p, 1080p, 4K; 8K, without the plain form.",
 )
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
-@click.option("--runs", type=click.IntRange(1), default=3, show_default=True, help="Timed runs of each network case.")
+@click.option(
+    "--runs", type=click.IntRange(1), default=3, show_default=True, help="Timed runs of each network case, at least."
+)
 @click.option("--bursts", type=PATH, help="LOL's folder, for flicker on its static bursts, and for weights.")
 @click.option("--bright", type=PATH, help="Well-lit photos, which `weights` looks at, too, if given.")
 @click.option("--weights", default="default", show_default=True, help="Which weights `weights` is about.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -116,6 +117,8 @@ def _source(address: str, asked: dict[str, Any]) -> Source:
 def _sink(address: str, asked: dict[str, Any]) -> Sink:
     from exdnet_plugin.live.sinks import read_sink
 
+    if address == "-" and sys.stdout.isatty():
+        raise ValueError("-: standard output is the terminal; send it on, as exdnet stream SOURCE - | ffplay -")
     form, segment, overwrite = asked["pipe_format"], asked["segment"], asked["overwrite"]
     return read_sink(_told(address), form=form, segment=segment, overwrite=overwrite)
 

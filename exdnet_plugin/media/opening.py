@@ -81,7 +81,8 @@ def choose_stream(container: InputContainer, path: Path, wanted: int | None) -> 
         raise MediaError(f"{path} has no video stream that can be decoded (it holds {kinds}); give a file with video")
     if wanted is not None:
         if not 0 <= wanted < len(streams):
-            raise MediaError(f"{path} has no video stream {wanted}; there are 0 to {len(streams) - 1}")
+            there = f"there are 0 to {len(streams) - 1}" if len(streams) > 1 else "its only one is 0"
+            raise MediaError(f"{path} has no video stream {wanted}; {there}")
         return streams[wanted]
     return max(
         streams, key=lambda stream: (bool(stream.disposition & Disposition.default), stream.width * stream.height)

@@ -59,7 +59,7 @@ def test_a_part_that_is_none_is_refused(make_clip: MakeClip, tmp_path: Path, exd
         (["--codec", "hevc_nvenc", "--preset", "hasty"], "(Invalid argument); check crf, preset and options"),
         (["--codec", "h264_nvenc", "--crf", "0"], "give 1 to 51"),
         (["--codec", "libvpx-vp9", "--preset", "slow"], "has no option 'preset'"),
-        (["--video-stream", "4"], "has no video stream 4; there are 0 to 0"),
+        (["--video-stream", "4"], "has no video stream 4; its only one is 0"),
     ):
         code, _, error = exdnet("enhance", source, tmp_path / "out.mp4", "--chain", "null", *options)
         assert (code, said in error) == (2, True), error
