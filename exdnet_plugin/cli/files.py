@@ -18,6 +18,8 @@ def jobs_of(sources: tuple[str, ...], sink: Path) -> list[tuple[Path, Path]]:
         others = "`exdnet stream` writes to URLs and, as `exdnet pipe`, to standard output"
         raise MediaError(f"{str(sink).partition(':')[0]}: enhance writes files; {others}")
     found = [path for source in sources for path in _expand(source)]
+    if missing := next((path for path in found if not path.exists()), None):
+        raise MediaError(f"{missing} does not exist; check the path")
     several = len(found) != 1 or Path(sources[0]).is_dir()
     if not several and not sink.is_dir() and sink.suffix:
         return [(found[0], sink)]
@@ -29,8 +31,6 @@ def jobs_of(sources: tuple[str, ...], sink: Path) -> list[tuple[Path, Path]]:
     twice = next((target for target in targets if targets.count(target) > 1), None)
     if twice:
         raise MediaError(f"two sources would both be written to {twice}; enhance them one by one")
-    if missing := next((path for path in found if not path.exists()), None):
-        raise MediaError(f"{missing} does not exist; check the path")
     sink.mkdir(parents=True, exist_ok=True)
     return list(zip(found, targets, strict=True))
 

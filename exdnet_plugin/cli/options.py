@@ -38,10 +38,11 @@ def chain_and_device(command: F) -> F:
 
     @wraps(command)
     def with_engine(*args: Any, chain: str, engine: str, **options: Any) -> Any:
-        from exdnet_plugin.chain import with_option
+        if engine != "auto":
+            from exdnet_plugin.chain import with_option
 
-        chosen = chain if engine == "auto" else with_option(chain, "exdnet", "engine", engine)
-        return command(*args, chain=chosen, **options)
+            chain = with_option(chain, "exdnet", "engine", engine)
+        return command(*args, chain=chain, **options)
 
     decorated: Any = click.option(
         "--engine",
