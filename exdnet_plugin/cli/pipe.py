@@ -45,7 +45,7 @@ def pipe(
     """
     from exdnet_plugin import ColorFacts
     from exdnet_plugin.allocator import keep_memory
-    from exdnet_plugin.pipeline.pipe import commands as lines
+    from exdnet_plugin.pipeline.ffmpeg_commands import commands as lines
     from exdnet_plugin.pipeline.pipe import run_pipe
 
     if commands:

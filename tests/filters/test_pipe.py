@@ -22,7 +22,8 @@ from exdnet_plugin import ColorFacts, MediaError, StreamInfo, open_filter
 from exdnet_plugin.media.ffmpeg_filter import through
 from exdnet_plugin.media.frames import frame_planes
 from exdnet_plugin.media.source import VideoSource
-from exdnet_plugin.pipeline.pipe import FORMS, commands, run_pipe
+from exdnet_plugin.pipeline.ffmpeg_commands import commands
+from exdnet_plugin.pipeline.pipe import FORMS, run_pipe
 
 CURVE = "kornia=op=enhance.adjust_gamma:gamma=0.5"
 TIMES = [0, 1, 2, 5, 6, 9]
