@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +17,7 @@ from exdnet_plugin.live.feed import Picture
 from exdnet_plugin.live.figures import Figures
 from exdnet_plugin.live.filtering import LiveFilter
 from exdnet_plugin.plugins import Plugins
+from exdnet_plugin.preview.inbox import Inbox
 from exdnet_plugin.preview.pictures import JpegEncoder, Shot, Shrinker, copied
 from exdnet_plugin.preview.player import Player
 from exdnet_plugin.stream_info import StreamInfo
@@ -50,44 +50,6 @@ class Refusal:
 
     chain: str = ""
     why: str = ""
-
-
-class Inbox:
-    """The newest picture for the thread that filters. What it has not taken when the next comes is dropped."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._last: Picture | None = None
-        self._due = self._ended = False
-
-    def put(self, picture: Picture | None) -> None:
-        """A new picture; None forgets the last one."""
-        with self._changed:
-            self._last, self._due = picture, picture is not None
-            self._changed.notify_all()
-
-    def again(self) -> None:
-        """Hand out the last picture once more, where no newer one waits."""
-        with self._changed:
-            if self._last and not self._due:
-                self._last = replace(self._last, arrived=time.monotonic())
-            self._due = True
-            self._changed.notify_all()
-
-    def end(self) -> None:
-        """There is no more."""
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    def __iter__(self) -> Iterator[Picture | None]:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._due or self._ended)
-                if self._ended:
-                    return
-                picture, self._due = self._last, False
-            yield picture
 
 
 class Session:
