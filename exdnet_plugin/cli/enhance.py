@@ -20,6 +20,7 @@ from exdnet_plugin.cli.options import (
     parse_time,
     quality_option,
 )
+from exdnet_plugin.cli.photos import ALL_THE_SAME, PhotoJob, in_sequence
 from exdnet_plugin.errors import ExdnetError, MediaError, PluginError, in_a_line
 from exdnet_plugin.media.photos import PHOTO_SUFFIXES
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 
 SLOW = 60  # seconds, after which people wonder whether it could be faster
-ALL_THE_SAME = "--chain exdnet=well_lit=enhance brightens what is well lit, too"
 
 
 @click.command(short_help="Brighten video files and photos.")
@@ -75,6 +75,11 @@ ALL_THE_SAME = "--chain exdnet=well_lit=enhance brightens what is well lit, too"
 @click.option(
     "--photo-quality", type=click.IntRange(1, 100), default=95, show_default=True, help="JPEG, WebP, AVIF, HEIC."
 )
+@click.option(
+    "--sequence",
+    metavar="RATE",
+    help="Photos are a video's frames by their names' numbers, RATE a second: brightness stays steady. One size each.",
+)
 @click.option("--profile", type=PATH, help="Write a trace of the stages, for ui.perfetto.dev.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @click.option(
@@ -95,6 +100,7 @@ def enhance(
     quality: Quality,
     options: tuple[str, ...],
     photo_quality: int,
+    sequence: str | None,
     overwrite: bool,
     start: str,
     end: str | None,
@@ -114,6 +120,8 @@ def enhance(
     if not sources:  # of one name alone, click would miss the source
         context = click.get_current_context()
         raise click.MissingParameter(ctx=context, param_hint="'SINK'", param_type="argument")
+    if sequence and video["resume"]:
+        raise ValueError("--resume: a sequence goes on from no frame but its first; take --overwrite")
     keep_memory()
     for number in (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):
         signal.signal(number, _stop)  # as from a service's manager, a container's, a closed terminal
@@ -121,16 +129,19 @@ def enhance(
         "options": key_values("--option", options),
         "start": parse_time("--from", start),
         "end": parse_time("--to", end) if end else None,
-        "cfr": parse_rate(cfr) if cfr else None,
+        "cfr": parse_rate("--cfr", cfr) if cfr else None,
         "bitrate": parse_bits(bitrate) if bitrate else None,
         "chain": chain,
         "device": device,
         "quality": quality,
         "overwrite": overwrite,
     }
-    jobs = jobs_of(sources, sink)
+    rate = parse_rate("--sequence", sequence) if sequence else None
+    jobs = in_sequence(jobs_of(sources, sink)) if rate else jobs_of(sources, sink)
     _say_without_effect(click.get_current_context(), [source.suffix.lower() in PHOTO_SUFFIXES for source, _ in jobs])
-    _enhance_all(jobs, _PhotoJob(chain, device, quality, photo_quality, overwrite), video, sink)
+    how = {"chain": chain, "device": device, "quality": quality}
+    with PhotoJob(how, photo_quality, rate, overwrite=overwrite) as photo:
+        _enhance_all(jobs, photo, video, sink)
 
 
 def _stop(number: int, _: object) -> None:
@@ -144,7 +155,7 @@ def _say_without_effect(context: click.Context, are_photos: list[bool]) -> None:
     """Name the options that were given and are for videos alone, or for photos, where there are none of these."""
     if any(are_photos) and not all(are_photos):
         return
-    for_photos = {"photo_quality"}
+    for_photos = {"photo_quality", "sequence"}
     given = {p.name: p.opts[0] for p in context.command.params if p.name and _is_given(context, p.name)}
     unused = [given[name] for name in given if name not in _FOR_BOTH and (name in for_photos) != all(are_photos)]
     if unused:
@@ -156,7 +167,7 @@ def _is_given(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
-def _enhance_all(jobs: list[tuple[Path, Path]], photo: _PhotoJob, video: dict[str, Any], sink: Path) -> None:
+def _enhance_all(jobs: list[tuple[Path, Path]], photo: PhotoJob, video: dict[str, Any], sink: Path) -> None:
     """Every file; of several, those that fail do not stop the others."""
     from exdnet_plugin.cli.progress import duration
 
@@ -189,32 +200,6 @@ def _told(error: Exception, source: Path) -> str:
     if isinstance(error, PluginError):
         return f"{source}: {error}"
     return str(error) if isinstance(error, ExdnetError | ValueError) else f"{source}: {in_a_line(error)}"
-
-
-class _PhotoJob:
-    """Enhances photos one by one with the weights loaded once."""
-
-    def __init__(self, chain: str, device: str, quality: Quality, photo_quality: int, overwrite: bool) -> None:
-        self._how: Any = {"chain": chain, "device": device, "quality": quality}
-        self._photo_quality, self._overwrite = photo_quality, overwrite
-
-    def run(self, source: Path, target: Path) -> None:
-        from dataclasses import replace
-
-        import numpy as np
-
-        from exdnet_plugin.api import enhance_image
-        from exdnet_plugin.media.photos import read_photo, write_photo
-        from exdnet_plugin.media.sink import check_sink
-
-        check_sink(target, source, PHOTO_SUFFIXES, overwrite=self._overwrite)
-        photo = read_photo(source)
-        result = enhance_image(photo.rgb, **self._how)
-        notes = write_photo(target, replace(photo, rgb=result), quality=self._photo_quality)
-        click.echo(f"{target}")
-        if self._how["chain"] == "exdnet" and np.array_equal(result, photo.rgb):
-            click.echo(f"it is well lit and stays what it was; {ALL_THE_SAME}")
-        say_notes(notes)
 
 
 def _enhance_video(source: Path, target: Path, options: dict[str, Any]) -> None:

@@ -107,14 +107,14 @@ def parse_time(option: str, text: str) -> Fraction:
     return seconds
 
 
-def parse_rate(text: str) -> Fraction:
+def parse_rate(option: str, text: str) -> Fraction:
     """Frames a second of `25`, `23.976` or `24000/1001`."""
     if (
         not re.fullmatch(r"\d+(\.\d+)?|\d+/\d+", text)
         or text.endswith("/0")
         or not 0 < (rate := Fraction(text)) <= 1000
     ):
-        raise ValueError(f"--cfr {text!r}: write frames a second up to 1000, as 25 or 30000/1001")
+        raise ValueError(f"{option} {text!r}: write frames a second up to 1000, as 25 or 30000/1001")
     return rate
 
 
