@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -127,7 +128,6 @@ class Outlet:
                 self._has_no_end(f"{reason}, and has no end")
                 return
             if not self._reopens(reason):
-                log.error("%s %s", self._sink.shown, reason)
                 return
             if pauses.is_news(reason):
                 log.warning("%s %s; opening it again", self._sink.shown, reason)
@@ -243,4 +243,7 @@ def _meaning(text: str) -> str:
     name = text.partition(":")[0]
     if name in ("BrokenPipeError", "ConnectionResetError"):
         return "has closed the connection"
+    if refused := re.search(r"'(\S+)' format does not support '(\S+)' codec", text):
+        other = "--no-sound" if refused[2] == "aac" else "another --codec"
+        return f"cannot be written: {refused[1]} takes no {refused[2]}; give {other}, or record to .mkv"
     return meaning(name) or f"cannot be written ({text})"

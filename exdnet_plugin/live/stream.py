@@ -201,6 +201,8 @@ class LiveStream:
             ]
 
     def _sink_gone(self, error: MediaError) -> None:
+        if self._gone:
+            log.error("%s", error)  # the first is what `run` raises
         self._gone = self._gone or error
         self.stop()
 

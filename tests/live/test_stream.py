@@ -170,7 +170,7 @@ def test_a_container_that_does_not_take_the_codec_is_told(tmp_path: Path) -> Non
     with Running(read_source("lavfi:testsrc2=size=64x48"), sinks, chain="null") as running:
         running.wait()
     assert isinstance(running.error, MediaError)
-    assert "does not support 'libx264' codec" in str(running.error)
+    assert "webm takes no libx264; give another --codec" in str(running.error)
 
 
 def test_a_sink_given_twice_is_refused() -> None:
