@@ -193,7 +193,8 @@ class ColorConverter:
     def _between_samples(self, channels: dict[str, Tensor]) -> Tensor:
         """Chroma detail, in codes, that going to full size and back smooths away: (1, 2, h, w), or 0 for 4:4:4.
 
-        It is added back, so that what is not changed comes back as it was, whatever the filters.
+        It is added back, so that what is not changed comes back as it was, whatever the filters. The 0 stays on the
+        CPU, where it counts as a number: a copy to the device would be waited for.
         """
         if self.layout.log2_chroma == (0, 0):
             return torch.zeros(())
@@ -204,7 +205,7 @@ class ColorConverter:
         luma, by = self._weigh(rgb), self._coding
         blue, red = (rgb[:, 2:] - luma) / (2 * (1 - by.kb)), (rgb[:, :1] - luma) / (2 * (1 - by.kr))
         differences = torch.cat([blue, red], dim=1)
-        codes = self._codes(self._downsample(differences), luma=False) + between.to(rgb.device)
+        codes = self._codes(self._downsample(differences), luma=False) + between
         cb, cr = codes.split(1, dim=1)
         return self._codes(luma, luma=True), cb, cr
 
@@ -212,17 +213,17 @@ class ColorConverter:
         height, width = self._size
         for dim, subsampled, cosited in zip((3, 2), self.layout.log2_chroma, self._coding.cosited, strict=True):
             if subsampled:
-                chroma = _double(chroma, dim, cosited)
+                chroma = double(chroma, dim, cosited)
         return chroma[:, :, :height, :width]
 
     def _downsample(self, chroma: Tensor) -> Tensor:
         for dim, subsampled, cosited in zip((3, 2), self.layout.log2_chroma, self._coding.cosited, strict=True):
             if subsampled:
-                chroma = _halve(chroma, dim, cosited)
+                chroma = halve(chroma, dim, cosited)
         return chroma
 
 
-def _double(x: Tensor, dim: int, cosited: bool) -> Tensor:
+def double(x: Tensor, dim: int, cosited: bool) -> Tensor:
     """Twice the samples along a dimension, linearly interpolated at the chroma site, edges repeated."""
     size = x.shape[dim]
     after = torch.cat([x.narrow(dim, 1, size - 1), x.narrow(dim, size - 1, 1)], dim)
@@ -234,7 +235,7 @@ def _double(x: Tensor, dim: int, cosited: bool) -> Tensor:
     return torch.stack([even, odd], dim + 1).flatten(dim, dim + 1)
 
 
-def _halve(x: Tensor, dim: int, cosited: bool) -> Tensor:
+def halve(x: Tensor, dim: int, cosited: bool) -> Tensor:
     """Half the samples along a dimension: [1 2 1]/4 around a sample it lies on, the mean of the two it lies between."""
     if x.shape[dim] % 2:
         x = torch.cat([x, x.narrow(dim, x.shape[dim] - 1, 1)], dim)

@@ -143,8 +143,12 @@ class FrameFilter:
     @property
     def step(self) -> int:
         """Behind how many frames a job keeps what processors remember: each, or 120 of batches or where it is much."""
-        much = any(getattr(processor, "remembers_pictures", False) for processor in self._processors)
-        return SEGMENT if self.batch > 1 or much else 1
+        return SEGMENT if self.batch > 1 or self.remembers_pictures else 1
+
+    @property
+    def remembers_pictures(self) -> bool:
+        """Whether what processors remember is as large as a frame."""
+        return any(getattr(processor, "remembers_pictures", False) for processor in self._processors)
 
     def restore(self, state: State) -> None:
         """Let processors remember what a snapshot holds. ValueError when it is not of this chain."""
@@ -225,6 +229,8 @@ class FrameFilter:
         """Forget what came before: a seek, a reconnect."""
         for processor in self._processors:
             processor.reset()
+        if self._realtime:
+            self._realtime.reset()
 
     def close(self, report: Report | None = None) -> None:
         """Close the processors and tell the plugins, with the caller's report or the filter's own counts. Once only.
@@ -236,6 +242,7 @@ class FrameFilter:
         self._closed = True
         report = report or Report(frames=self._frames)
         try:
+            self._lanes.settle()  # counts are there when the frames are: some may be under way where a job was stopped
             report.cuts, report.lit = self.cuts, self._most("lit")
             self._close_processors()
         finally:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from exdnet_plugin.color import double, halve
 from exdnet_plugin.exdnet.compiled import native
 from exdnet_plugin.exdnet.plane_calls import holding, in_parts, plane, run_all
 
@@ -121,6 +122,11 @@ def _applied(inputs: Sequence[Tensor], like: Tensor, grid: Tensor, peak: int) ->
 
 
 def _sized(channel: Tensor, size: tuple[int, int]) -> Tensor:
-    if channel.shape[3] < size[1] or channel.shape[2] < size[0]:
-        return F.interpolate(channel, size=size, mode="nearest")
-    return F.adaptive_avg_pool2d(channel, size) if channel.shape[2:] != size else channel
+    """A channel, (1, 1, h, w), at another's size, twice or half its own: as `read_as` of transfer_kernel.h."""
+    for dim, wanted in zip((2, 3), size, strict=True):
+        if channel.shape[dim] > wanted:
+            channel = halve(channel, dim, cosited=False)
+        elif channel.shape[dim] < wanted:
+            larger = double(channel, dim, cosited=True) if dim == 3 else channel.repeat_interleave(2, dim)
+            channel = larger.narrow(dim, 0, wanted)
+    return channel

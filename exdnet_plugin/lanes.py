@@ -28,7 +28,7 @@ class Lanes(Protocol):
     """Runs batches of frames through `process` on a device, in order."""
 
     def settle(self) -> None:
-        """What the caller started on the device, as weights on their way to it, is done before frames come."""
+        """What was started on the device, as weights on their way to it before frames come, or frames, is done."""
 
     def run(self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int) -> Iterator[Planes]:
         """The planes of each frame as they are then, on the CPU."""
@@ -40,9 +40,20 @@ def make_lanes(device: str) -> Lanes:
 
 
 def _batches(frames: Iterable[tuple[Planes, float]], size: int) -> Iterator[tuple[list[Planes], list[float]]]:
+    """Frames in batches; an error comes behind those before it."""
     iterator = iter(frames)
-    while items := list(islice(iterator, size)):
+    failed: Exception | None = None
+    while failed is None:
+        items: list[tuple[Planes, float]] = []
+        try:
+            items.extend(islice(iterator, size))  # which keeps those that came before an error
+        except Exception as error:  # noqa: BLE001 - of whatever is upstream; raised below
+            failed = error
+        if not items:
+            break
         yield [planes for planes, _ in items], [time for _, time in items]
+    if failed is not None:
+        raise failed
 
 
 class DirectLanes:
@@ -72,7 +83,7 @@ class Streams(Protocol):
         """Let the host wait for an event."""
 
     def settle(self) -> None:
-        """Let the host wait for all that was started outside of the lanes."""
+        """Let the host wait for all that was started, on the lanes or outside of them."""
 
     def pinned(self, like: Tensor) -> Tensor:
         """An empty tensor of the same shape and type in memory that copies do not block on."""
@@ -103,12 +114,18 @@ class StreamLanes:
 
     def run(self, frames: Iterable[tuple[Planes, float]], process: Process, batch: int) -> Iterator[Planes]:
         flights: deque[_Flight] = deque()
-        for planes, times in _batches(frames, batch):
-            flights.append(self._start(planes, times, process))
-            if len(flights) == IN_FLIGHT:
-                yield from self._land(flights.popleft())
-        while flights:
+        failed: Exception | None = None
+        try:
+            for planes, times in _batches(frames, batch):
+                flights.append(self._start(planes, times, process))
+                if len(flights) == IN_FLIGHT:
+                    yield from self._land(flights.popleft())
+        except Exception as error:  # noqa: BLE001 - of whatever is upstream, or a processor's; raised below
+            failed = error
+        while flights:  # also those before an error, as on a CPU
             yield from self._land(flights.popleft())
+        if failed is not None:
+            raise failed
 
     def _start(self, originals: list[Planes], times: list[float], process: Process) -> _Flight:
         streams = self._streams
@@ -151,8 +168,8 @@ class CudaStreams:
         event.synchronize()
 
     def settle(self) -> None:
-        for device in self._devices:
-            torch.cuda.current_stream(device).synchronize()
+        for stream in (*map(torch.cuda.current_stream, self._devices), *self._streams.values()):
+            stream.synchronize()
 
     def pinned(self, like: Tensor) -> Tensor:
         return torch.empty(like.shape, dtype=like.dtype, pin_memory=True)

@@ -78,3 +78,7 @@ class Realtime:
     def _is_alike(self, before: Tensor) -> bool:
         assert self._kept
         return float((before - self._kept[1]).abs().mean()) < ALIKE
+
+    def reset(self) -> None:
+        """Forget what came before."""
+        self._kept = None

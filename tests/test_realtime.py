@@ -89,6 +89,30 @@ def test_native_and_torch_transfer_the_same(
             assert np.abs(a.astype(int) - b).mean() <= 1 << (pixel_format(name).depth - 8)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 4), (33, 17), (48, 80)])
+@pytest.mark.parametrize("name", ["yuv420p", "yuv422p", "yuv440p", "yuv444p", "yuv420p10le"])
+def test_each_pixel_is_transferred_the_same(
+    name: str, size: tuple[int, int], instruction_sets: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where neighbours differ as much as can be: chroma lies where it lies, whatever runs it."""
+    from exdnet_plugin.exdnet import native
+
+    layout, rng = pixel_format(name), np.random.default_rng(0)
+    peak, kind = (1 << layout.depth) - 1, torch.uint8 if layout.depth == 8 else torch.uint16
+    shapes = [layout.plane_shape(index, *size)[:2] for index in range(3)]
+    channels = [torch.from_numpy(rng.integers(0, peak + 1, shape)).to(kind) for shape in shapes]
+    slopes = torch.from_numpy(rng.uniform(-0.5, 0.7, (3, 4, 3, 4)).astype(np.float32))
+    made = []
+    for instructions in instruction_sets:
+        native.instructions(instructions)
+        made.append(grid.apply(channels, slopes, peak))
+    monkeypatch.setattr(grid, "native", None)
+    expected = grid.apply(channels, slopes, peak)
+    for found in made:
+        for a, b in zip(found, expected, strict=True):
+            assert (a.int() - b.int()).abs().max() <= 1, "a code, where a sum lies in the middle of two"
+
+
 def test_the_fit_finds_an_affine_map() -> None:
     before = torch.from_numpy(scene(1, (40, 60))).permute(2, 0, 1)[None].float()
     matrix = torch.tensor([[1.5, 0.2, -0.1], [0.0, 0.8, 0.3], [0.1, -0.2, 1.1]])

@@ -13,6 +13,7 @@ the sum where the product behind it wants it.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import triton
@@ -28,16 +29,28 @@ OPTIONS = {} if INTERPRETED else {"enable_fp_fusion": True}  # half of the instr
 ROWS_MAX, COLUMNS_MAX = max(tile[0] for tile in TILES), max(tile[1] for tile in TILES)
 
 
-def _tuned(kernel: Any) -> Any:
-    """Let each device choose among tiles by trying them on LARGE frames; others are not worth the seconds it takes."""
-    configs = [
-        triton.Config({"ROWS": rows, "COLUMNS": columns, **OPTIONS}, num_warps=warps) for rows, columns, warps in TILES
-    ]
-    return triton.autotune(configs, key=["LARGE"], prune_configs_by={"early_config_prune": _worth_trying})(kernel)
+class _Tuned:
+    """A kernel whose tiles each device chooses by trying them on LARGE frames; others are not worth the seconds.
 
+    They take the first: Triton's tuner would time even a choice of one. LARGE is the last argument.
+    """
 
-def _worth_trying(configs: list[Any], arguments: dict[str, Any], **_: Any) -> list[Any]:
-    return configs if arguments["LARGE"] else configs[:1]
+    def __init__(self, kernel: Any) -> None:
+        configs = [
+            triton.Config({"ROWS": rows, "COLUMNS": columns, **OPTIONS}, num_warps=warps)
+            for rows, columns, warps in TILES
+        ]
+        self.fn, self._first = kernel, configs[0].all_kwargs()
+        self._tuned = triton.autotune(configs, key=["LARGE"])(kernel)
+
+    def __getitem__(self, grid: Any) -> Callable[..., None]:
+        def launch(*arguments: Any) -> None:
+            if arguments[-1]:
+                self._tuned[grid](*arguments)
+            else:
+                self.fn[grid](*arguments, **self._first)
+
+        return launch
 
 
 @triton.jit
@@ -66,7 +79,7 @@ def _gelu(x):
     return x * (y * p + 0.5)
 
 
-@_tuned
+@_Tuned
 @triton.jit
 def pack(frames, ranges, packed, height, width, rows, stride, LARGE, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
     """(N, 3, height, width) frames and their (N, 2) float32 ranges to (N, rows, stride, 8) float16, edges continued.
@@ -88,7 +101,7 @@ def pack(frames, ranges, packed, height, width, rows, stride, LARGE, ROWS: tl.co
     tl.store(packed + target[:, None] * 8 + slot[None, :], value.to(tl.float16))
 
 
-@_tuned
+@_Tuned
 @triton.jit
 def begin(packed, weight, bias, first, images, rows, stride, LARGE, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
     """Packed frames to the channels of both branches, (2N, rows, stride, 16): all that is linear there, LeakyReLU.
@@ -110,7 +123,7 @@ def begin(packed, weight, bias, first, images, rows, stride, LARGE, ROWS: tl.con
     tl.store(first + pixel[:, None] * 16 + (branch + channel % 16)[None, :], sums.to(tl.float16))
 
 
-@_tuned
+@_Tuned
 @triton.jit
 def position(
     x,
@@ -147,7 +160,7 @@ def position(
     tl.store(mixable + at, sums.to(tl.float16))
 
 
-@_tuned
+@_Tuned
 @triton.jit
 def mix(
     kept,
@@ -212,7 +225,7 @@ def _rgb(x, pixel, weight, bias, stride, PIXELS: tl.constexpr):
     return 1 - 2 / (tl.exp(sums * 2) + 1)
 
 
-@_tuned
+@_Tuned
 @triton.jit
 def end(
     x,

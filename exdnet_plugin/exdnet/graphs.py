@@ -37,8 +37,12 @@ class CudaGraphs:
                 function(*inputs)
             current.wait_stream(beside)
             graph = torch.cuda.CUDAGraph()
-            # Thread-local, since decoders and encoders on other threads may allocate at the same time.
-            with torch.cuda.graph(graph, stream=beside, capture_error_mode="thread_local"):
+            # Thread-local, since decoders and encoders on other threads may allocate at the same time. The stream is
+            # set around it, too: a recording that fails at its end would leave it the current one.
+            with (
+                torch.cuda.stream(beside),
+                torch.cuda.graph(graph, stream=beside, capture_error_mode="thread_local"),
+            ):
                 outputs = function(*inputs)
         return partial(self._replay, graph, inputs[0]), outputs
 

@@ -65,5 +65,3 @@ class Sparing(Generic[Result]):
     def _next(self, failed: str) -> None:
         del self._ways[0]
         log.warning("out of memory with %s: from here on %s, which is slower", failed, self._ways[0][0])
-        if torch.cuda.is_initialized():
-            torch.cuda.empty_cache()

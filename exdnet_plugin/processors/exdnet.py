@@ -185,7 +185,7 @@ class ExdNetProcessor:
         self._cuts, self._lit = (state[name].to(self._device) for name in ("cuts", "lit"))
         for key, value in state.items():
             part, _, name = key.partition(".")
-            if name:
+            if name and (part != "kept" or self._small):  # large frames are measured each, and would let it grow old
                 where = "cpu" if part == "clock" else self._device
                 self._temporal[part].state[name] = value.to(where)
 

@@ -13,6 +13,7 @@ from exdnet_plugin import ColorFacts, FrameFilter, StreamInfo
 from exdnet_plugin.frame_filter import State
 
 POINT_EVERY = 8  # frames: so many are computed at most to go a step back
+PICTURES_KEPT = 4  # points, where each is as large as a frame: further back, a segment is computed from its start
 Opening = Callable[[StreamInfo], FrameFilter]
 Filtered = tuple[Planes, bool]  # a frame's planes, and whether a processor saw a cut before it
 
@@ -85,6 +86,9 @@ class Pass:
         self.next += 1
         if due and (state := opened.snapshot) is not None:
             self._points[self.next] = replace(self._before, state=state)
+            if opened.remembers_pictures:
+                for number in sorted(self._points)[1:-PICTURES_KEPT]:
+                    del self._points[number]
         return planes, opened.cuts > cuts
 
     def _time(self, props: Mapping[str, Any]) -> float:
