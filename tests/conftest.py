@@ -102,6 +102,8 @@ class Identity:
         pass
 
 
+# Operators that read a tensor's values; in inference mode, `item` comes whole, elsewhere as what it is made of.
+WAITS = {f"aten::{name}" for name in ("item", "is_nonzero", "_local_scalar_dense", "nonzero", "equal", "index.Tensor")}
 MakeClip = Callable[..., Path]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import WAITS
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -15,7 +16,10 @@ from exdnet_plugin.frame_filter import Quality
 
 
 class Costs(TorchDispatchMode):
-    """Counts bytes of new tensors on this thread, and reads of a tensor's value, which wait for a GPU."""
+    """Counts bytes of new tensors on this thread, and reads of a tensor's value, which wait for a GPU.
+
+    Times, in float64, are the host's own.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +31,7 @@ class Costs(TorchDispatchMode):
         for leaf in filter(torch.is_tensor, tree_leaves(result)):
             storage = leaf.untyped_storage()
             self.allocated += storage.nbytes() if storage.data_ptr() not in given else 0
-        self.waits += "_local_scalar_dense" in str(function)
+        self.waits += function.name() in WAITS and args[0].dtype != torch.float64
         return result
 
 
@@ -44,12 +48,13 @@ def costs_of_a_frame(size: tuple[int, int], quality: Quality, chain: str = "exdn
 
 
 @pytest.mark.usefixtures("compiled")
-@pytest.mark.parametrize(("quality", "most"), [("exact", 18), ("realtime", 1.2)])
-def test_memory_a_frame_is_bounded_and_nothing_waits(quality: Quality, most: float) -> None:
+@pytest.mark.parametrize(("quality", "most", "waits"), [("exact", 18, 0), ("realtime", 1.2, 2)])
+def test_memory_a_frame_is_bounded_and_nothing_waits(quality: Quality, most: float, waits: int) -> None:
+    """But that realtime on a CPU, and there alone, looks whether to measure anew: at a cut, or where it is black."""
     small, large = costs_of_a_frame((640, 360), quality), costs_of_a_frame((1280, 720), quality)
     assert large[0] <= most
     assert large[0] <= small[0] * 1.02, "larger frames cost more a pixel"
-    assert (small[1], large[1]) == (0, 0)
+    assert (small[1], large[1]) == (waits, waits)
 
 
 def test_colours_by_pytorch_alone_cost_a_few_frames_more(monkeypatch: pytest.MonkeyPatch) -> None:

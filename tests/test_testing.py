@@ -52,6 +52,19 @@ class Remembering(Identity):
         return torch.stack(out)
 
 
+class Forgetful(Remembering):
+    """Tells what it remembers, and does not take it back."""
+
+    def reset(self):
+        self.before = None
+
+    def state(self):
+        return {"before": self.before}
+
+    def restore(self, state):
+        self.reset()
+
+
 class Dividing(Identity):
     def process(self, frames, times):
         return frames / 0
@@ -70,6 +83,7 @@ class OnlyLarge(Identity):
         (Writing, "the frames were written to"),
         (OfBatch, "1 and 4 differ"),
         (Remembering, "reset does not forget"),
+        (Forgetful, "restore does not go on from what state told"),
         (Dividing, "no numbers"),
     ],
 )

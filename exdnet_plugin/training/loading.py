@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import Protocol, overload
 
@@ -88,7 +89,13 @@ class Source(Protocol):
 
 
 def ahead(source: Source, workers: int) -> Callable[[int, int], Iterable[Batch]]:
-    """The batches of a span of steps in order, made ahead: by a thread, or by so many processes of PyTorch's loader."""
+    """The batches of a span of steps in order, made ahead: by a thread, or by so many processes of PyTorch's loader.
+
+    Raises:
+        ValueError: there are to be processes, and the system forks none.
+    """
+    if workers and "fork" not in get_all_start_methods():
+        raise ValueError(f"--workers {workers}: this system forks no processes; take 0, a thread")
 
     def by_thread(first: int, last: int) -> Iterator[Batch]:
         return prefetch(map(source.at, range(first, last)), AHEAD, name="batches")
@@ -98,6 +105,7 @@ def ahead(source: Source, workers: int) -> Callable[[int, int], Iterable[Batch]]
             _Steps(source, first, last),
             batch_size=None,
             num_workers=workers,
+            multiprocessing_context="fork",  # not what a platform prefers: pictures would be copied to each
             prefetch_factor=AHEAD,
             worker_init_fn=_ignore_interrupts,
         )

@@ -18,7 +18,7 @@ from exdnet_plugin.training.loading import LoadedPairs, Source
 from exdnet_plugin.training.loop import Trainer, Validate
 from exdnet_plugin.training.plain import PlainSource
 from exdnet_plugin.training.remembered import Remembered
-from exdnet_plugin.training.small import SmallSource, evaluate_small, make_small
+from exdnet_plugin.training.small import FACTORS, SmallSource, evaluate_small, make_small
 from exdnet_plugin.training.validation import Validation
 
 HELD = 32  # pictures
@@ -95,11 +95,24 @@ def small_source(
     trainer: Trainer, weights: str, training: Sequence[Pair], unseen: Sequence[Pair]
 ) -> tuple[Source, Validate]:
     """Small whole pictures against what `weights` give at full size, shrunk; validated on unseen pictures."""
+    loaded = LoadedPairs(training, smallest=max(FACTORS))
+    _check_one_size(training, loaded)
     teacher = exact_inference(load_weights(weights))
     recipe = trainer.recipe
     pictures = [make_small(low.astype(np.float32) / np.float32(255), teacher) for low, _ in LoadedPairs(unseen)]
-    source = SmallSource(LoadedPairs(training), teacher, recipe.mix, recipe.batch, recipe.seed)
+    source = SmallSource(loaded, teacher, recipe.mix, recipe.batch, recipe.seed)
     return source, lambda network: evaluate_small(network, pictures, recipe.constants, trainer.device)
+
+
+def _check_one_size(pairs: Sequence[Pair], loaded: LoadedPairs) -> None:
+    """Whole pictures go into one batch; ValueError names one that is not of the first one's size."""
+    first = loaded[0][0].shape
+    for pair, (low, _) in zip(pairs, loaded, strict=True):
+        if low.shape != first:
+            raise ValueError(
+                f"{pair.low} is {low.shape[1]}x{low.shape[0]}, {pairs[0].low} {first[1]}x{first[0]}; --small takes "
+                "pictures of one size: scale them, or train on one size at a time"
+            )
 
 
 def split(data: DataSet, hold_out: str) -> tuple[list[Pair], list[Pair]]:

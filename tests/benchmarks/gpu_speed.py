@@ -73,8 +73,10 @@ def measure(size: str, device: str, seconds: float) -> dict[str, Any]:
     batch = one.expand(max(1, min(CUDA_BATCH, CUDA_BATCH_PIXELS // (height * width))), -1, -1, -1).contiguous()
     network = weights.network().eval().to(device)
     found: dict[str, Any] = {"size": size, "batch": len(batch)}
+    torch.backends.cudnn.allow_tf32 = False  # plain is to be float32, and errors are against float32
     found["plain"] = rate(lambda: network(network_input(one, exposure_range(one))), 1, device, seconds)
     exact = exact_inference(weights, device, "torch", torch.float32)(one)
+    torch.backends.cudnn.allow_tf32 = True  # as PyTorch comes, and so as it is used
     for engine in ("torch", "auto"):
         half = exact_inference(weights, device, engine, torch.float16)
         error = float(-10 * (half(one) - exact).square().mean().log10())
@@ -98,7 +100,6 @@ parser.add_argument("--device", default="cuda:0")
 parser.add_argument("--size", dest="sizes", action="append", choices=SIZES)
 parser.add_argument("--seconds", type=float, default=3)
 options = parser.parse_args()
-torch.backends.cudnn.allow_tf32 = False  # plain is to be float32, and errors are against float32
 device = resolve_device(options.device)
 results = [measure(size, device, options.seconds) for size in options.sizes or GOALS]
 options.report.write_text(json.dumps({"machine": facts(), "speed": results}, indent=2) + "\n")

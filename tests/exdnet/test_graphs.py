@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
 import torch
+from conftest import WAITS
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -130,15 +132,26 @@ class NoHiddenWaiting(TorchDispatchMode):
     def __torch_dispatch__(
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: Any = None
     ) -> Any:
-        waits = function.name() in ("aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::index.Tensor")
-        if waits and arguments[0].dtype != torch.float64:
+        if function.name() in WAITS and arguments[0].dtype != torch.float64:
             raise AssertionError(f"{function.name()} makes the host wait")
         return function(*arguments, **(options or {}))
 
 
+@pytest.mark.parametrize("mode", [nullcontext, torch.inference_mode])
 @pytest.mark.parametrize("wait", [Tensor.item, Tensor.tolist, Tensor.cpu, float, bool, lambda x: x[x > 0]])
-def test_the_guard_against_waiting_sees_waiting(wait: Callable[[Tensor], object]) -> None:
-    with NoWaiting(), NoHiddenWaiting(), pytest.raises(AssertionError, match="makes the host wait"):
+def test_the_guard_against_waiting_sees_waiting(
+    wait: Callable[[Tensor], object], mode: Callable[[], AbstractContextManager[Any]]
+) -> None:
+    with mode(), NoWaiting(), NoHiddenWaiting(), pytest.raises(AssertionError, match="makes the host wait"):
+        wait(torch.ones(1))
+
+
+@pytest.mark.parametrize("mode", [nullcontext, torch.inference_mode])
+@pytest.mark.parametrize("wait", [Tensor.item, Tensor.is_nonzero, lambda x: x[x > 0]])
+def test_so_does_the_one_that_sees_what_operators_do(
+    wait: Callable[[Tensor], object], mode: Callable[[], AbstractContextManager[Any]]
+) -> None:
+    with mode(), NoHiddenWaiting(), pytest.raises(AssertionError, match="makes the host wait"):
         wait(torch.ones(1))
 
 

@@ -145,6 +145,20 @@ def test_two_processes_do_not_train_in_one_folder(exdnet: Run, pairs: Path, tmp_
     assert exdnet(*options)[0] == 0
 
 
+def test_small_frames_are_of_one_size(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
+    options = ["train", pairs, "--run", tmp_path / "run", "--small", "default", "--batch", 2, "--steps", 2]
+    for folder in ("low", "high"):
+        cv2.imwrite(str(pairs / folder / "3.png"), np.full((40, 50, 3), 9, np.uint8))
+    refused(exdnet(*options), "3.png is 50x40", "96x64", "--small takes pictures of one size")
+
+
+def test_processes_that_cannot_be_forked_are_refused(
+    exdnet: Run, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exdnet_plugin.training.loading.get_all_start_methods", lambda: ["spawn"])
+    refused(exdnet("train", pairs, "--run", tmp_path, *SMALL, "--workers", 1), "--workers 1", "take 0")
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked where there is fork")
 def test_small_frames_are_learnt_with_processes_too(exdnet: Run, pairs: Path, tmp_path: Path) -> None:
     options = ["--small", "default", "--from", "default", "--batch", 2, "--steps", 2, "--workers", 1]
