@@ -15,7 +15,7 @@ from conftest import MakeClip, dark_frames, scene
 vs = pytest.importorskip("vapoursynth", reason="VapourSynth is not installed, or not for this Python")
 
 from exdnet_plugin.filters.vapoursynth import exdnet  # noqa: E402
-from exdnet_plugin.filters.vapoursynth.passes import POINT_EVERY  # noqa: E402
+from exdnet_plugin.filters.vapoursynth.passes import PICTURES_KEPT, POINT_EVERY, Filtered, Pass  # noqa: E402
 from exdnet_plugin.filters.vapoursynth.segments import faded  # noqa: E402
 
 from exdnet_plugin import ColorFacts, FrameFilter, StreamInfo, open_filter  # noqa: E402
@@ -179,6 +179,25 @@ def test_the_whole_clip_may_be_one_segment() -> None:
         expected = [opened([g, b, r], n / 25) for n, (r, g, b) in enumerate(results(source))]
     found = [[g, b, r] for r, g, b in results(exdnet(source, device="cpu", segment=0))]
     assert same(found, expected)
+
+
+def test_what_remembers_pictures_does_not_keep_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, step = [], Pass.step
+
+    def counting(self: Pass, frame: vs.VideoFrame) -> Filtered:
+        result = step(self, frame)
+        kept.append(sum(point.state is not None for point in self._points.values()))
+        return result
+
+    monkeypatch.setattr(Pass, "step", counting)
+    source, count = dark(80, gain=lambda n: 1 + n / 80), 80
+    expected = results(exdnet(source, chain="denoise,exdnet", device="cpu", segment=0))
+    assert max(kept) == PICTURES_KEPT
+    backwards = exdnet(source, chain="denoise,exdnet", device="cpu", segment=0)
+    assert same([planes(backwards.get_frame(n)) for n in (79, 70, 30)], [expected[n] for n in (79, 70, 30)])
+    kept.clear()
+    results(exdnet(source, device="cpu", segment=0))
+    assert max(kept) == count // POINT_EVERY, "what is small is kept, to go back to"
 
 
 def test_the_state_starts_anew_within_a_fade() -> None:
