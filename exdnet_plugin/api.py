@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 import numpy as np
 import torch
@@ -99,6 +99,7 @@ def enhance_image(
         raise ValueError(f"image is a {kind}; a numpy array is needed, (H, W, 3) RGB")  # noqa: TRY004 - as all arguments
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(f"image of shape {image.shape}: (H, W, 3) RGB with at least one pixel is needed")
+    check_choice("quality", quality, get_args(Quality))
     native = image.dtype.newbyteorder("=")
     if native not in _PEAKS and image.dtype.kind != "f":
         raise ValueError(f"image of type {image.dtype}: uint8, uint16 or float in [0, 1] is needed")
@@ -229,14 +230,15 @@ _SECONDS = "seconds from the first frame, as 2.5"
 
 
 def _number(name: str, value: Fraction | float, needed: str) -> Fraction:
-    try:
-        return Fraction(value)
-    except (TypeError, ValueError, OverflowError):
+    try:  # a float as it is written: 29.97 is 2997/100, not the binary number beside it
+        return Fraction(value if isinstance(value, int | Fraction) else str(value))
+    except (TypeError, ValueError, ZeroDivisionError):
         raise ValueError(f"{name} {value!r}: give {needed}") from None
 
 
 def _texts(options: Mapping[str, object]) -> dict[str, str]:
     """An encoder's options as FFmpeg takes them."""
     if not isinstance(options, Mapping):
-        raise TypeError(f"options {options!r}: give a dict of the encoder's options, as {{'g': 50}}")
+        given = f"options {options!r}: give a dict of the encoder's options, as {{'g': 50}}"
+        raise ValueError(given)  # noqa: TRY004 - as all arguments
     return {str(name): str(value) for name, value in options.items()}

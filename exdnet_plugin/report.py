@@ -12,7 +12,7 @@ class Report:
 
     Attributes:
         frames: frames that went through, those of an earlier run that this one resumed included.
-        resumed: how many of the source's frames were done already.
+        resumed: how many of them were done already.
         dropped: frames left out on purpose (live streams).
         lost: frames that the source announced and that could not be decoded.
         cuts: frames at which temporal state started anew.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -109,11 +110,7 @@ def parse_time(option: str, text: str) -> Fraction:
 
 def parse_rate(option: str, text: str) -> Fraction:
     """Frames a second of `25`, `23.976` or `24000/1001`."""
-    if (
-        not re.fullmatch(r"\d+(\.\d+)?|\d+/\d+", text)
-        or text.endswith("/0")
-        or not 0 < (rate := Fraction(text)) <= 1000
-    ):
+    if not re.fullmatch(r"\d+(\.\d+)?|\d+/0*[1-9]\d*", text) or not 0 < (rate := Fraction(text)) <= 1000:
         raise ValueError(f"{option} {text!r}: write frames a second up to 1000, as 25 or 30000/1001")
     return rate
 
@@ -124,3 +121,13 @@ def parse_bits(text: str) -> int:
     if not match or not (bits := round(float(match[1]) * {"": 1, "k": 1e3, "K": 1e3, "M": 1e6}[match[2]])):
         raise ValueError(f"--bitrate {text!r}: write bits a second, as 8M, 800k or 800000")
     return bits
+
+
+def from_environment(address: str) -> str:
+    """The address itself or, of `env:NAME`, that in the environment: arguments are seen by everyone."""
+    if not address.startswith("env:"):
+        return address
+    name = address.removeprefix("env:")
+    if name not in os.environ:
+        raise ValueError(f"{address}: there is no variable {name} in the environment; set it to the address")
+    return os.environ[name]

@@ -49,7 +49,7 @@ def pipe(
     from exdnet_plugin.pipeline.pipe import run_pipe
 
     if commands:
-        click.echo(lines(*commands, chain_text=chain, quality=quality))
+        click.echo(lines(*commands, chain_text=chain, quality=quality, device=device))
         return
     if sys.stdin.isatty() or sys.stdout.isatty():
         raise ValueError("pipe stands between two commands; see exdnet pipe --commands SOURCE SINK for an example")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exdnet_plugin.cli.options import NAME, chain_and_device
+from exdnet_plugin.cli.options import NAME, chain_and_device, from_environment
 
 if TYPE_CHECKING:
     from exdnet_plugin.frame_filter import Quality
@@ -46,7 +46,7 @@ def preview(
     """Show SOURCE before and after in the browser, with what can be set, until Ctrl-C.
 
     A source is a video file, a photo, `camera` (that of who opens the page), or anything live that `exdnet stream`
-    takes: a URL, /dev/video0, `screen`, `-`.
+    takes: a URL, /dev/video0, `screen`, `-`. `env:NAME` takes an address from the environment.
 
     \b
     exdnet preview night.mp4
@@ -76,5 +76,5 @@ def preview(
         if opens:
             webbrowser.open(address)
 
-    with Session(open_player(source), settings) as session:
+    with Session(open_player(from_environment(source)), settings) as session:
         asyncio.run(serve(session, source, host=host, port=port, certificate=certificate, ready=ready))

@@ -20,7 +20,7 @@ class Progress:
 
     def __init__(self, title: str, unit: str = "frames") -> None:
         self._title, self._unit = title, unit
-        self._started = time.monotonic()
+        self._started, self._before = time.monotonic(), -1
         self._shown = self._started
         self._bar = _bar(unit) if sys.stderr.isatty() else None
         self._task = self._bar.add_task(title, total=None, rate=0.0) if self._bar else None
@@ -39,14 +39,16 @@ class Progress:
     def __call__(self, done: int, total: int | None) -> None:
         """Told after each frame."""
         now = time.monotonic()
+        if self._before < 0:  # a job that is gone on with begins where it stopped
+            self._before = done - 1
+        rate = (done - self._before) / max(now - self._started, 1e-6)
         if self._bar and self._task is not None:
-            self._bar.update(self._task, completed=done, total=total, rate=done / max(now - self._started, 1e-6))
+            self._bar.update(self._task, completed=done, total=total, rate=rate)
         elif now - self._shown >= PLAIN_INTERVAL:
             self._shown = now
-            click.echo(self._line(done, total, now - self._started), err=True)
+            click.echo(self._line(done, total, rate), err=True)
 
-    def _line(self, done: int, total: int | None, seconds: float) -> str:
-        rate = done / max(seconds, 1e-6)
+    def _line(self, done: int, total: int | None, rate: float) -> str:
         if not total:
             return f"{self._title}: {done} {self._unit}, {rate:.2f} a second"
         left = duration((total - done) / rate) if total > done else "no time"

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from exdnet_plugin.cli.options import NAME, PATH, chain_and_device, key_values, parse_bits, quality_option
+from exdnet_plugin.cli.options import (
+    NAME,
+    PATH,
+    chain_and_device,
+    from_environment,
+    key_values,
+    parse_bits,
+    quality_option,
+)
 
 if TYPE_CHECKING:
     from exdnet_plugin.live.encoder import LiveEncoding
@@ -86,7 +93,7 @@ def stream(source: str, sinks: tuple[str, ...], **asked: Any) -> None:
     summary = (
         f"{report.frames} frames in {duration(report.wall)}, {report.dropped} left out{instead}, "
         f"{live.figures.reconnects} reconnects; slowest: {report.slowest_stage}; "
-        f"to {', '.join(hidden(_told(sink)) for sink in sinks)}"
+        f"to {', '.join(hidden(from_environment(sink)) for sink in sinks)}"
     )
     if asked["log_form"] == "json":
         logging.getLogger("exdnet.live").info(summary, extra={"figures": live.figures.as_dict()})
@@ -99,7 +106,7 @@ def _made(source: str, sinks: tuple[str, ...], asked: dict[str, Any]) -> LiveStr
     from exdnet_plugin.live.stream import LiveOptions, LiveStream
 
     if twice := [sink for sink in sinks if sinks.count(sink) > 1]:
-        raise ValueError(f"{hidden(_told(twice[0]))} is given twice; each sink once")
+        raise ValueError(f"{hidden(from_environment(twice[0]))} is given twice; each sink once")
     taken = ("chain", "device", "quality", "drop", "patience", "reconnect", "strict", "sound", "profile")
     latency = asked["latency"] / 1000 if asked["latency"] else None
     options = LiveOptions(latency=latency, encoding=_encoding(asked), **{name: asked[name] for name in taken})
@@ -111,7 +118,7 @@ def _source(address: str, asked: dict[str, Any]) -> Source:
 
     own = key_values("--source-option", asked["source_option"])
     transport, form, sound = asked["rtsp_transport"], asked["source_format"], asked["sound"]
-    return read_source(_told(address), transport=transport, form=form, sound=sound, options=own)
+    return read_source(from_environment(address), transport=transport, form=form, sound=sound, options=own)
 
 
 def _sink(address: str, asked: dict[str, Any]) -> Sink:
@@ -120,7 +127,7 @@ def _sink(address: str, asked: dict[str, Any]) -> Sink:
     if address == "-" and sys.stdout.isatty():
         raise ValueError("-: standard output is the terminal; send it on, as exdnet stream SOURCE - | ffplay -")
     form, segment, overwrite = asked["pipe_format"], asked["segment"], asked["overwrite"]
-    return read_sink(_told(address), form=form, segment=segment, overwrite=overwrite)
+    return read_sink(from_environment(address), form=form, segment=segment, overwrite=overwrite)
 
 
 def _encoding(asked: dict[str, Any]) -> LiveEncoding:
@@ -129,13 +136,3 @@ def _encoding(asked: dict[str, Any]) -> LiveEncoding:
     bitrate = parse_bits(asked["bitrate"]) if asked["bitrate"] else None
     own = key_values("--option", asked["options"])
     return LiveEncoding(asked["codec"], bitrate, asked["crf"], asked["preset"], own)
-
-
-def _told(address: str) -> str:
-    """The address itself, or that in the environment."""
-    if not address.startswith("env:"):
-        return address
-    name = address.removeprefix("env:")
-    if name not in os.environ:
-        raise ValueError(f"{address}: there is no variable {name} in the environment; set it to the address")
-    return os.environ[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from math import inf
 from types import TracebackType
@@ -30,8 +32,9 @@ from exdnet_plugin.media.channel_layout import distinct
 from exdnet_plugin.media.facts import ColorTags
 from exdnet_plugin.media.ffmpeg_filter import DEINTERLACE, quarter_turns, through, tone_mapped, turned
 from exdnet_plugin.media.frames import reformatted, workable_format
-from exdnet_plugin.media.opening import frame_rate
+from exdnet_plugin.media.opening import demuxed, frame_rate
 
+log = logging.getLogger("exdnet.live")
 OPENING = 2  # patiences until a source is open: FFmpeg looks at some pictures first, of slow cameras for seconds
 UNDECODED = 10.0  # seconds of packets of which none can be decoded
 LOOK = 0.25  # seconds between two looks whether a silent pipe is still to be waited for
@@ -126,7 +129,8 @@ class Capture:
     def grabbed(self) -> Iterator[Grabbed]:
         """Pictures and sound, decoded, as they come. MediaError when the source breaks off or falls silent."""
         try:
-            for packet in self._container.demux([stream for stream in (self.stream, self._sound) if stream]):
+            streams = [stream for stream in (self.stream, self._sound) if stream]
+            for packet in demuxed(self._container, streams, partial(log.info, "%s: %s", self._source.shown)):
                 yield from self._decoded(packet)
         except (FFmpegError, OSError) as error:
             raise MediaError(f"{self._source.shown} {_why(error, self._patience)}") from None

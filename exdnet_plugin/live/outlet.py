@@ -197,11 +197,11 @@ class Outlet:
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._where = self._url()
-        sink, environment = self._sink, os.environ | {"EXDNET_SINK": self._where}
+        sink, environment = self._sink, os.environ | {"EXDNET_SINK": self._where, "PYTHONPATH": _python_path()}
         told = self._streams[0].average_rate or 30
         rate = {RATE: str(told if told <= FASTEST else 30)} if sink.format == Y4M else {}
         command = sink.command or (
-            sys.executable, "-m", "exdnet_plugin.live.publish", sink.format, json.dumps({**sink.options, **rate}),
+            sys.executable, "-P", "-m", "exdnet_plugin.live.publish", sink.format, json.dumps({**sink.options, **rate}),
         )  # fmt: skip
         self._opened, self._moved = self._opened + 1, time.monotonic()
         self._figures.sinks_up[sink.shown] = bool(sink.command)  # a stranger's command does not tell
@@ -233,6 +233,11 @@ class Outlet:
             with suppress(OSError):
                 self._process.kill()
             self._process.wait()
+
+
+def _python_path() -> str:
+    """Where the process behind a sink finds this package; not in the current folder, where modules may lie about."""
+    return os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
 
 
 def _further(path: Path, number: int) -> Path:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ class LiveStream:
     """
 
     def __init__(self, source: Source, sinks: Sequence[Sink], options: LiveOptions) -> None:
-        self.source, self._sinks, self._options = source, sinks, options
+        self.source, self._sinks, self._options = source, _told_apart(sinks), options
         files = [Path(source.url), *(sink.file for sink in sinks if sink.file)]
         for file in files[1:]:
             check_not_source(file, files[0])
@@ -159,6 +160,7 @@ class LiveStream:
                     self._encode(picture)
         finally:
             self.stop()
+            self._pictures.close()  # with `--drop never`, the reader may be waiting for room
             reader.join(STOPPING)  # it opens sinks and encodes sound: not while they are closed
 
     def report(self) -> Report:
@@ -245,6 +247,16 @@ class LiveStream:
             outlet.stop(until)
         for encoder in self._encoders.values():
             encoder.close()
+
+
+def _told_apart(sinks: Sequence[Sink]) -> list[Sink]:
+    """Sinks whose addresses are shown alike, as two of one server with other keys, are numbered."""
+    counts, result = Counter[str](), []
+    for sink in sinks:
+        counts[sink.shown] += 1
+        number = counts[sink.shown]
+        result.append(sink if number == 1 else replace(sink, shown=f"{sink.shown} (the {number}. of these)"))
+    return result
 
 
 def _hand_to(outlets: Sequence[Outlet], packet: Packet[Any]) -> None:

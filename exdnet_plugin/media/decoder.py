@@ -88,7 +88,7 @@ class Decoder:
         if self.deinterlace:
             frames = through(frames, *DEINTERLACE)
         if self.to_sdr:
-            frames = map(tone_mapped, frames)
+            frames = (tone_mapped(frame) for frame in frames)  # which is closed, as a map is not
         return frames
 
     def sought(self, pts: int) -> Iterator[av.VideoFrame]:
@@ -122,16 +122,20 @@ class Decoder:
             if moment < self._facts_from:
                 return frame
             self._take_facts(frame)
-        elif (frame.width, frame.height) != self._size:
+        elif moment >= self._facts_from:
+            self._look_for_changes(frame, moment, self._first_tags)
+        return reformatted(frame, self.facts.pixel_format, (self.facts.width, self.facts.height))
+
+    def _look_for_changes(self, frame: av.VideoFrame, moment: Fraction, first: ColorTags) -> None:
+        if (frame.width, frame.height) != self._size:
             self._change_size(frame, moment)
-        elif ColorTags.of(frame) != self._first_tags:
+        elif ColorTags.of(frame) != first:
             self.note_once("colour tags change on the way; the first ones are taken for all frames")
         if frame.interlaced_frame != self._first_interlaced and not self.deinterlace:
             self.note_once(
                 "some frames are interlaced and some are not; all are taken for what the first one is. "
                 "--deinterlace makes whole frames of all"
             )
-        return reformatted(frame, self.facts.pixel_format, (self.facts.width, self.facts.height))
 
     def note_once(self, note: str) -> None:
         """Take a note that is not there yet."""
@@ -259,8 +263,6 @@ class Decoder:
     def _change_size(self, frame: av.VideoFrame, moment: Fraction) -> None:
         self._size = (frame.width, frame.height)
         self.changes.append(moment)
-        if moment >= self._facts_from and (self.until is None or moment < self.until):
-            facts, (width, height) = self.facts, self._size
-            if self._size == (facts.width, facts.height):
-                return
+        facts, (width, height) = self.facts, self._size
+        if self._size != (facts.width, facts.height) and (self.until is None or moment < self.until):
             self.note_once(f"frames change size to {width}x{height}; they are scaled to {facts.width}x{facts.height}")

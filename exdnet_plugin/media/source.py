@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
@@ -76,6 +76,7 @@ class VideoSource:
         counted: bool = False,
     ) -> None:
         self.path, self.excerpt = path, excerpt or Excerpt()
+        self._rest: Iterator[av.VideoFrame] = iter(())
         self.steady: Fraction | None = None
         whole = self.excerpt == Excerpt()
         self._decoder = Decoder(path, stream, whole=whole, deinterlace=deinterlace, to_sdr=to_sdr)
@@ -229,6 +230,9 @@ class VideoSource:
         found = behind is not None
         for frame in frames:
             if self.until is not None and self._time(frame) >= self.until:
+                if not found:
+                    part = f"{float(self.excerpt.start):g} s to {float(self.excerpt.end or 0):g} s"
+                    raise MediaError(f"{self.path} has no frame that begins from {part}; take a longer part")
                 break
             found = True
             yield frame
@@ -279,11 +283,17 @@ class VideoSource:
         yield from self._rest
 
     def _restart(self) -> None:
-        self._rest.close()  # type: ignore[attr-defined]  # a generator, of the container that is given up
+        self._end()
         self._ahead, self._rest = [], self._decoder.restarted()
+
+    def _end(self) -> None:
+        """Let the frames under way end, which look at the container once more, before it is given up."""
+        if isinstance(self._rest, Generator):
+            self._rest.close()
 
     def close(self) -> None:
         """Close the file."""
+        self._end()
         self.container.close()
 
     def __enter__(self) -> VideoSource:

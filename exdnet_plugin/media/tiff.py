@@ -83,6 +83,6 @@ def write_tiff(path: Path, pixels: NDArray[Any], tags: Tags) -> None:
     )
 
 
-def _tag(code: int, value: str | bytes) -> tuple[int, int, int, str | bytes, bool]:
-    """A tag as tifffile takes it: undefined bytes or text."""
-    return (code, 7, len(value), value, True) if isinstance(value, bytes) else (code, 2, 0, value, True)
+def _tag(code: int, value: str | bytes) -> tuple[int, int, int, bytes, bool]:
+    """A tag as tifffile takes it: undefined bytes, or text, as bytes as well, since it refuses what is no ASCII."""
+    return (code, 7, len(value), value, True) if isinstance(value, bytes) else (code, 2, 0, value.encode(), True)

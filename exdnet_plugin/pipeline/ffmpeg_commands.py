@@ -16,6 +16,7 @@ from exdnet_plugin.media.choosing import choose_encoding
 from exdnet_plugin.media.converting import add_converted, change
 from exdnet_plugin.media.encoding import Encoding, EncodingOptions
 from exdnet_plugin.media.facts import MATRICES, VideoFacts
+from exdnet_plugin.media.opening import ffmpeg_name
 from exdnet_plugin.media.other_streams import is_made_anew
 from exdnet_plugin.media.sink import CONTAINERS, check_sink, muxer
 from exdnet_plugin.media.source import VideoSource
@@ -27,7 +28,9 @@ log = logging.getLogger(__name__)
 _FFMPEG = ["ffmpeg", "-nostdin", "-v", "error", "-copyts"]
 
 
-def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: str = "exact") -> str:
+def commands(
+    source: Path, sink: Path, *, chain_text: str = "exdnet", quality: str = "exact", device: str = "auto"
+) -> str:
     """A shell line that brightens a file with FFmpeg's command on both sides.
 
     Nut keeps each frame's time; sound, subtitles, chapters and metadata are copied from the source, or converted where
@@ -43,14 +46,17 @@ def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: s
         left_out, conversions = _others(opened, sink.suffix)
         if opened.facts.interlaced:
             raise MediaError(f"{source} is interlaced; {FIELDS}")
+    for note in encoding.notes:
+        log.warning("%s", note)
     names = {"matrix": "colorspace", "primaries": "color_primaries", "transfer": "color_trc", "range": "color_range"}
     codes = {"limited": "tv", "full": "pc"}
     steady = ["-fps_mode", "passthrough", "-enc_time_base", "-1"]  # each frame's time, not the nearest of a grid
-    read = [*_FFMPEG, "-i", str(source), "-map", f"0:{video}", *steady]
+    read = [*_FFMPEG, "-i", ffmpeg_name(source), "-map", f"0:{video}", *steady]
     read += ["-pix_fmt", opened.facts.pixel_format, "-c:v", "rawvideo", "-f", "nut", "-"]
     filtered = ["exdnet", "pipe", "--format", "nut", "--chain", chain_text, "--quality", quality]
+    filtered += ["--device", device] if device != "auto" else []
     filtered += [part for name, value in _told(opened.facts).items() for part in (f"--{name}", value)]
-    write = [*_FFMPEG, "-n", "-f", "nut", "-i", "-", "-i", str(source), "-map", "0:v", "-map", "1"]
+    write = [*_FFMPEG, "-n", "-f", "nut", "-i", "-", "-i", ffmpeg_name(source), "-map", "0:v", "-map", "1"]
     write += [part for index in left_out for part in ("-map", f"-1:{index}")]
     write += ["-map", f"-1:{video}", "-map_metadata", "1", "-map_chapters", "1", "-c", "copy", *conversions]
     write += ["-c:v:0", encoding.codec, "-strict", "-2"]  # FLAC in MP4 is an experiment to some FFmpegs
@@ -63,7 +69,7 @@ def commands(source: Path, sink: Path, *, chain_text: str = "exdnet", quality: s
         part for name, value in _told(encoding.facts).items() for part in (f"-{names[name]}", codes.get(value, value))
     ]
     write += ["-f", form] if (form := muxer(sink.suffix)) else []
-    return " | ".join(shlex.join(part) for part in (read, filtered, [*write, str(sink)]))
+    return " | ".join(shlex.join(part) for part in (read, filtered, [*write, ffmpeg_name(sink)]))
 
 
 def _others(source: VideoSource, suffix: str) -> tuple[list[int], list[str]]:

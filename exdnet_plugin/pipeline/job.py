@@ -65,8 +65,9 @@ class Job:
             starts = [self.excerpt.start, *(change for change in source.changes if end is None or change < end)]
         parts = []
         for number, (start, end) in enumerate(zip(starts, [*starts[1:], self.excerpt.end], strict=True), 1):
-            name = self.sink.name if number == 1 else f"{self.sink.stem}-{number}{self.sink.suffix}"
-            parts.append(replace(self, sink=self.sink.with_name(name), excerpt=Excerpt(start, end), counted=counted))
+            sink, profile = _numbered(self.sink, number), self.profile and _numbered(self.profile, number)
+            part = replace(self, sink=sink, profile=profile, excerpt=Excerpt(start, end), counted=counted)
+            parts.append(part)
         return parts
 
     def run(self, progress: Progress | None) -> Report:
@@ -92,7 +93,9 @@ class Job:
             except BaseException:
                 work.close() if work.started else work.remove()
                 raise
-            expected = source.expected_frames
+            expected, rate = source.expected_frames, source.facts.rate
+            if expected and encoding.cfr and rate:
+                expected = round(expected * encoding.cfr / rate)
             tell = (lambda done: progress(done, expected)) if progress else None
             return run(source, frame_filter, sink, work, tell=tell, on_stop=self.on_stop, trace=trace)
 
@@ -129,3 +132,8 @@ def run_parts(jobs: Sequence[Job], progress: Progress | None) -> Report:
         whole = report if whole is None else whole.joined(report)
     assert whole is not None
     return whole
+
+
+def _numbered(path: Path, number: int) -> Path:
+    """A path of a further part."""
+    return path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")

@@ -56,8 +56,8 @@ def run(
     """
     clock, started = StageClock("decode", "filter", "encode", "write", trace=trace), time.perf_counter()
     progress = work.progress
-    done_before = progress.frames + len(work.kept())
-    report = Report(frames=progress.encoded, resumed=done_before, sink=sink.path)
+    resumed = progress.encoded + len(work.kept())
+    report = Report(frames=progress.encoded, resumed=resumed, sink=sink.path)
     finished = finishing = False
     source.counted = source.counted or progress.counted
     try:

@@ -18,6 +18,7 @@ from exdnet_plugin.frame_filter import SEGMENT, State
 from exdnet_plugin.media.frames import frame_planes
 from exdnet_plugin.media.sink import VideoSink
 from exdnet_plugin.media.timing import Stamp
+from exdnet_plugin.pipeline.undisturbed import undisturbed
 from exdnet_plugin.pipeline.work import Work
 from exdnet_plugin.whole_file import REMEDY
 
@@ -63,8 +64,11 @@ class Segments:
         """What goes wrong while writing is the sink's; what goes wrong upstream stays what it is."""
         try:
             yield
-        except (FFmpegError, OSError) as error:
+        except OSError as error:
             raise MediaError(f"{self._sink.path} cannot be written: {error.strerror or error}. {REMEDY}") from error
+        except FFmpegError as error:  # those that are none of the system's
+            why = f"{self._sink.encoding.codec} fails ({error.strerror})"
+            raise MediaError(f"{self._sink.path} cannot be written: {why}; take another codec or options") from error
 
     def _segment(self, first: Finished, frames: Iterator[Finished]) -> Iterator[int]:
         """A segment of at most `SEGMENT` frames that starts with `first`."""
@@ -78,7 +82,7 @@ class Segments:
         try:
             while True:
                 journal = journal and self._keep(item, count)
-                with self._writing():
+                with undisturbed(), self._writing():
                     self._encode(encoder, item, durations)
                 count += 1
                 yield progress.encoded + len(durations)
@@ -90,7 +94,7 @@ class Segments:
                 self._pace = (time.monotonic() - started) / count
         finally:
             if whole or self._flush:
-                with self._writing():
+                with undisturbed(), self._writing():
                     if durations:  # at a constant rate, there may be none of the last few
                         self._work.log.append(encoder.encode(None), durations)
                     progress.frames, progress.last_pts = progress.frames + count, item.pts

@@ -28,6 +28,7 @@ class CameraPlayer:
     title, away = "camera", ""
     duration: float | None = None
     still, pixel_aspect = False, 1.0
+    options: tuple[str, ...] = ()
 
     def __init__(self, gone: Callable[[], None]) -> None:
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))  # aiortc's own choice is a server outside

@@ -119,7 +119,7 @@ class Hub:
             "quality": session.settings.quality,
             "trouble": session.trouble,
             "refused": asdict(session.refused),
-            "command": command_line(self._source, session.settings),
+            "command": command_line(self._source, session.settings, session.home.options if session.home else ()),
             "camera": "" if self._camera is None else "mine" if self._camera[0] is page else "other",
             "wantsCamera": session.home is None,
         }

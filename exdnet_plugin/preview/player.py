@@ -10,8 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from exdnet_plugin.errors import MediaError
-from exdnet_plugin.live.feed import Feed, Picture
+from exdnet_plugin.errors import MediaError, in_a_line
+from exdnet_plugin.hdr import is_hdr
+from exdnet_plugin.live.feed import Feed, Picture, Start
 from exdnet_plugin.live.figures import Figures
 from exdnet_plugin.live.sources import Source, read_source
 from exdnet_plugin.media.ffmpeg_filter import quarter_turns, turned
@@ -34,12 +35,14 @@ class Player(Protocol):
         still: whether it is one picture, so that there is nothing to pause.
         pixel_aspect: a pixel's width by its height.
         away: what is to be told while nothing comes; empty when all is well.
+        options: of `exdnet enhance`, to do what is done to pictures before they are shown.
     """
 
     title: str
     duration: float | None
     still: bool
     pixel_aspect: float
+    options: tuple[str, ...]
 
     @property
     def away(self) -> str: ...
@@ -89,6 +92,8 @@ class FilePlayer:
             begin = list(islice(probe.frames(), 2))
             self.still = len(begin) < 2  # photos do not tell how many they are
             self._deinterlace = facts.interlaced
+            sdr = ("--hdr", "sdr") if is_hdr(facts.tags.names().transfer) else ()
+            self.options = (*sdr, *(("--deinterlace",) if facts.interlaced else ()))
             self._frame_seconds = float(1 / (facts.rate or 25))
             seconds = stream.duration * facts.time_base if stream.duration else (probe.container.duration or 0) / 1e6
         self.duration = None if self.still or not seconds else float(seconds)
@@ -128,8 +133,8 @@ class FilePlayer:
                 with self._changed:
                     start, self._sought, self._zero = self._sought or 0.0, None, None
                 self._play_from(start, take)
-        except MediaError as error:
-            failed(str(error))
+        except Exception as error:  # noqa: BLE001 - a thread's own end: the page tells it
+            failed(str(error) if isinstance(error, MediaError) else f"{self.title}: {in_a_line(error)}")
 
     def _play_from(self, start: float, take: Take) -> None:
         """Play to the end, or until another time is sought; behind the last picture's beginning, the end is reached."""
@@ -183,10 +188,11 @@ class LivePlayer:
     """
 
     duration: float | None = None
-    still, pixel_aspect = False, 1.0
+    still = False
+    options: tuple[str, ...] = ()
 
     def __init__(self, source: Source) -> None:
-        self.title, self._source = source.shown, source
+        self.title, self._source, self.pixel_aspect = source.shown, source, 1.0
         self._figures = Figures()
         self._feed: Feed | None = None
         self._reader = threading.Thread()
@@ -199,11 +205,14 @@ class LivePlayer:
 
     def start(self, take: Take, failed: Told) -> None:
         self._pictures = Channel[Picture](1, "oldest")
-        self._feed = Feed(self._source, self._pictures, lambda *_: None, lambda _: None, self._figures)
+        self._feed = Feed(self._source, self._pictures, lambda *_: None, self._started, self._figures)
         self._reader = threading.Thread(target=self._feed.run, name="exdnet-reader", daemon=True)
         self._reader.start()
         arguments = (self._pictures, take, failed)
         threading.Thread(target=self._pass_on, args=arguments, name="exdnet-player", daemon=True).start()
+
+    def _started(self, told: Start) -> None:
+        self.pixel_aspect = float(told.pixel_aspect or 1)
 
     def _pass_on(self, pictures: Channel[Picture], take: Take, failed: Told) -> None:
         try:

@@ -143,15 +143,16 @@ def _reachable(host: str) -> str:
     except ValueError:
         return host
     if address.is_unspecified:
-        return _own_address()
-    return f"[{address}]" if address.version == 6 else host
+        host = _own_address(address.version)
+    return f"[{host}]" if ":" in host else host
 
 
-def _own_address() -> str:
+def _own_address(version: int) -> str:
     """This machine's address in its network; a datagram socket that is connected sends nothing."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+    family, nobody = (socket.AF_INET6, "2001:db8::1") if version == 6 else (socket.AF_INET, "192.0.2.1")
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # an address of none (RFC 5737)
+            probe.connect((nobody, 9))  # RFC 3849, RFC 5737
         except OSError:  # no network
             return socket.gethostname()
         return str(probe.getsockname()[0])
