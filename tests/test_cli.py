@@ -21,6 +21,8 @@ import pytest
 from av.stream import Disposition
 from conftest import MakeClip, dark_frames, decode
 
+from exdnet_plugin.cli.progress import Progress
+
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -301,3 +303,21 @@ def test_the_engine_is_an_option_of_the_command(exdnet: Run, make_clip: MakeClip
     from exdnet_plugin.exdnet.engines import Engine
 
     assert get_args(Engine) == ENGINES
+
+
+def test_a_job_that_goes_on_tells_its_own_speed(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nine thousand frames that were done before do not make the last thousand fast."""
+    now = iter(float(second) for second in range(0, 1000, 20))
+    monkeypatch.setattr("exdnet_plugin.cli.progress.time.monotonic", lambda: next(now))
+    with Progress("in.mp4") as progress:
+        progress(9001, 10000)
+        progress(9002, 10000)
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[1] == "in.mp4: 9002 of 10000 frames, 0.05 a second, 5 h 32 min left"
+
+
+def test_a_rate_of_no_time_is_refused(exdnet: Run, clip: Path, tmp_path: Path) -> None:
+    for rate in ("30/0", "30/00", "0/5"):
+        refused(exdnet("enhance", clip, tmp_path / "out.mp4", "--cfr", rate), f"--cfr '{rate}'", "as 25 or 30000/1001")

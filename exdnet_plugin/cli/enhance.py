@@ -138,6 +138,8 @@ def enhance(
     }
     rate = parse_rate("--sequence", sequence) if sequence else None
     jobs = in_sequence(jobs_of(sources, sink)) if rate else jobs_of(sources, sink)
+    if video["profile"] and sum(source.suffix.lower() not in PHOTO_SUFFIXES for source, _ in jobs) > 1:
+        raise ValueError("--profile: each video would replace the trace of the one before; give one video")
     _say_without_effect(click.get_current_context(), [source.suffix.lower() in PHOTO_SUFFIXES for source, _ in jobs])
     how = {"chain": chain, "device": device, "quality": quality}
     with PhotoJob(how, photo_quality, rate, overwrite=overwrite) as photo:

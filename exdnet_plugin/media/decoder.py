@@ -62,10 +62,10 @@ class Decoder:
     ) -> None:
         self.path, self.deinterlace, self._whole = path, deinterlace, whole
         self.until: Fraction | None = None
-        self.lost, self.notes, self.changes = 0, list[str](), list[Fraction]()
+        self.lost, self.notes = 0, list[str]()
         self.container = open_media(path)
         self.counted, self._sought_once = self.container.format.name in _WITHOUT_TIMES, False
-        self._size, self._mended = (0, 0), False
+        self._mended = False
         try:
             self.stream = choose_stream(self.container, path, stream)
             self.stream.thread_type = "AUTO"
@@ -76,6 +76,7 @@ class Decoder:
         self.to_sdr = to_sdr and is_hdr(self.facts.tags.names().transfer)
         self.take_facts_from(Fraction(-(1 << 62)))
         self._forget()
+        self._reached = True
 
     def take_facts_from(self, time: Fraction) -> None:
         """Frames before a time, in seconds of the file's own, are as they are; the first behind tells how all are."""
@@ -119,7 +120,8 @@ class Decoder:
         self._set_time(frame)
         moment = (frame.pts or 0) * self.facts.time_base
         if self._first_tags is None:
-            if moment < self._facts_from:
+            self._reached = self._reached or moment <= self._facts_from  # else a seek has gone beyond, and is given up
+            if moment < self._facts_from or not self._reached:
                 return frame
             self._take_facts(frame)
         elif moment >= self._facts_from:
@@ -142,6 +144,9 @@ class Decoder:
         note_once(self.notes, note)
 
     def _forget(self) -> None:
+        """Be where frames are read anew: at another place, so that what changes is told of what comes from here on."""
+        self.changes, self._size = list[Fraction](), (self.facts.width, self.facts.height)
+        self._reached = False
         self._decoded = self._broken = self._hidden = 0
         self._rising, self._end = Rising(self.facts.time_base), Fraction(0)
         self.joins, self._places = list[Join](), list[tuple[int, int | None]]()  # of a jump: decoding time, and where

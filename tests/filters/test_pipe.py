@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
@@ -92,6 +93,15 @@ def test_the_command_filters_standard_input() -> None:
     done = subprocess.run(command, input=raw("y4m", "yuv420p", list(range(4))), capture_output=True, check=True)
     assert len(read("y4m", done.stdout)) == 4
     assert b"4 frames" in done.stderr
+
+
+def test_the_line_has_the_device_and_names_that_ffmpeg_takes_for_files(make_clip: MakeClip, tmp_path: Path) -> None:
+    make_clip("12:30.mp4")
+    with contextlib.chdir(tmp_path):
+        line = commands(Path("12:30.mp4"), Path("out:1.mp4"), device="cpu")
+    assert "--device cpu" in line
+    assert line.count(f"-i {tmp_path / '12:30.mp4'}") == 2
+    assert line.endswith(str(tmp_path / "out:1.mp4"))
 
 
 def run_line(source: Path, sink: Path, **how: str) -> None:

@@ -224,6 +224,7 @@ def test_strict_ends_at_a_processor_that_fails(tmp_path: Path, make_clip: MakeCl
     options = {"chain": "failing", "quality": "exact", "plugins": with_failing(), "strict": True, "drop": "never"}
     with Running(read_source(str(source)), [read_sink(str(sink))], **options) as running:
         running.wait()
+    until(lambda: all(thread.name != "exdnet-reader" for thread in threading.enumerate()), "the reader has ended")
     assert isinstance(running.error, PluginError)
     assert str(running.error) == "RuntimeError: out of luck, raised by process of processor failing of plugin mine"
     assert isinstance(running.error.__cause__, RuntimeError)

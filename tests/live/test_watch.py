@@ -106,3 +106,15 @@ def test_a_profile_tells_each_pictures_time_in_each_stage(make_clip: MakeClip, t
 def test_a_profile_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="does not exist; make it first"):
         LiveStream(read_source("lavfi:testsrc2"), [], LiveOptions(profile=tmp_path / "nowhere" / "trace.json"))
+
+
+def test_figures_are_served_over_ipv6() -> None:
+    with watched(figures(), 0, "::1") as port, urllib.request.urlopen(f"http://[::1]:{port}/health") as answer:
+        assert answer.status == 200
+
+
+def test_sinks_that_are_shown_alike_are_counted_apart() -> None:
+    sinks = [read_sink(f"rtmp://server/app/key{number}") for number in (1, 2)]
+    live = LiveStream(read_source("lavfi:testsrc2"), sinks, LiveOptions(chain="null"))
+    shown = [sink.shown for sink in live._sinks]
+    assert shown == ["rtmp://server/app/***", "rtmp://server/app/*** (the 2. of these)"]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -16,7 +17,7 @@ from av.codec import CodecContext
 from conftest import Identity, MakeClip, dark_frames, decode, journaled, luma, packets
 from facts_sources import plain, second_video, sound, with_extra
 
-from exdnet_plugin import enhance_video
+from exdnet_plugin import MediaError, enhance_video
 from exdnet_plugin.media.choosing import choose_encoding
 from exdnet_plugin.media.encoding import EncodingOptions
 from exdnet_plugin.media.facts import ColorTags, VideoFacts
@@ -210,6 +211,61 @@ def test_a_part_that_ends_where_the_size_changes_is_one_file(tmp_path: Path) -> 
     )
     assert [(frame.width, frame.height) for frame in decode(tmp_path / "out.mkv")] == [SIZES[0]] * 6
     assert not (tmp_path / "out-2.mkv").exists()
+
+
+@pytest.mark.parametrize("first", [1, 8, 14])
+def test_changes_of_size_before_a_part_are_none_of_its(tmp_path: Path, first: int) -> None:
+    source = of_several_sizes(tmp_path)
+    report = enhance_video(
+        source, tmp_path / "out.mkv", chain="null", codec="ffv1", on_change="split", start=Fraction(first, 25)
+    )
+    left = [size for size in SIZES for _ in range(6)][first:]
+    made = [frame for path in (report.sink, *report.further) for frame in decode(path)]
+    assert [(frame.width, frame.height) for frame in made] == left
+    assert 1 + len(report.further) == len(dict.fromkeys(left))
+    assert not any("they are scaled" in note for note in report.notes)
+
+
+def test_each_part_has_a_trace_of_its_own(tmp_path: Path) -> None:
+    source = of_several_sizes(tmp_path)
+    enhance_video(source, tmp_path / "out.mkv", chain="null", on_change="split", profile=tmp_path / "trace.json")
+    assert sorted(path.name for path in tmp_path.glob("*.json")) == ["trace-2.json", "trace-3.json", "trace.json"]
+
+
+def test_a_trace_is_of_one_video(exdnet: Run, make_clip: MakeClip, tmp_path: Path) -> None:
+    clips = [make_clip(name) for name in ("a.mp4", "b.mp4")]
+    code, _, error = exdnet("enhance", *clips, tmp_path / "out", "--profile", tmp_path / "t.json")
+    assert (code, "give one video" in error) == (2, True)
+
+
+@pytest.mark.parametrize("start", [0.4, np.float32(0.4), "0.4", Fraction(2, 5)])
+def test_numbers_are_taken_as_they_are_written(make_clip: MakeClip, tmp_path: Path, start: Any) -> None:
+    """0.4 is no binary number: as what is beside it, it would be behind the frame that it names."""
+    source = make_clip("in.mp4", frames=20, rate=25)
+    enhance_video(source, tmp_path / "out.mkv", chain="null", codec="ffv1", start=start, end=0.6, cfr=29.97)
+    first = decode(source)[10]
+    made = decode(tmp_path / "out.mkv")
+    assert made[0].to_ndarray().tobytes() == first.to_ndarray().tobytes()
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert abs(container.streams.video[0].average_rate - Fraction(2997, 100)) < Fraction(1, 1000)
+
+
+def test_a_part_between_two_frames_says_so(exdnet: Run, make_clip: MakeClip, tmp_path: Path) -> None:
+    source = make_clip("in.mkv", frames=4, pts=[0, 100, 4900, 6000], time_base=Fraction(1, 1000))
+    code, _, error = exdnet("enhance", source, tmp_path / "out.mkv", "--from", "5", "--to", "5.01")
+    assert (code, "has no frame that begins from 5 s to 5.01 s" in error) == (2, True)
+
+
+def test_an_encoder_that_fails_is_no_full_disk(
+    make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(self: Any, item: Any, frame: Any, durations: Any) -> None:
+        raise av.error.ExternalError(1, "an encoder's own reason")
+
+    monkeypatch.setattr("exdnet_plugin.pipeline.segments.Segments._encode", failing)
+    with pytest.raises(MediaError, match=r"libx264 fails \(an encoder's own reason\); take another codec") as raised:
+        enhance_video(make_clip("in.mp4"), tmp_path / "out.mp4", chain="null")
+    assert "free some space" not in str(raised.value)
 
 
 def test_a_change_of_size_on_the_way_makes_a_further_file_when_asked(tmp_path: Path, exdnet: Run) -> None:

@@ -110,6 +110,25 @@ def test_hdr_is_tone_mapped_when_asked(tmp_path: Path, exdnet: Run) -> None:
     assert luma(tmp_path / "out.mkv")[0] < luma(source)[0], "PQ codes shadows higher than gamma does"
 
 
+def test_hdr_that_cannot_be_sought_in_is_tone_mapped_from_a_time_on(tmp_path: Path) -> None:
+    """Raw HEVC tells no times: a part of it is found by reading from the beginning."""
+    source = plain(tags=(9, 9, 16, 1), codec="libx265", pix_fmt="yuv420p10le", **{"x265-params": "log-level=error"})(
+        tmp_path
+    )
+    raw, start = tmp_path / "in.hevc", Fraction(2, 25)
+    with av.open(str(source)) as container, av.open(str(raw), "w") as out:
+        stream = out.add_stream_from_template(container.streams.video[0])
+        for packet in container.demux(container.streams.video[0]):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    whole, part = tmp_path / "whole.mkv", tmp_path / "part.mkv"
+    enhance_video(raw, whole, chain="null", hdr="sdr", codec="ffv1")
+    enhance_video(raw, part, chain="null", hdr="sdr", codec="ffv1", start=start)
+    expected = [frame.to_ndarray().tobytes() for frame in decode(whole)]
+    assert [frame.to_ndarray().tobytes() for frame in decode(part)] == expected[2:]
+
+
 def test_a_seek_makes_no_table_for_tone_mapping_anew(tmp_path: Path) -> None:
     """swscale's takes seconds, and the preview seeks at every loop."""
     source = plain(tags=(9, 9, 16, 1), codec="ffv1", pix_fmt="yuv420p10le")(tmp_path)

@@ -127,3 +127,13 @@ def test_a_file_is_read_by_what_it_is_not_by_its_name(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "other.png"), stored)
     (tmp_path / "other.png").rename(tmp_path / "other.tif")
     assert np.array_equal(read_photo(tmp_path / "other.tif").rgb, stored[:, :, 2::-1])
+
+
+@pytest.mark.parametrize("text", ["© 2024 Jürgen", "plain", "夜"])
+def test_text_of_any_letters_is_kept(tmp_path: Path, text: str) -> None:
+    source, stored = tmp_path / "in.tif", noise(np.uint8, 3)
+    tifffile.imwrite(source, stored, photometric="rgb", metadata=None, extratags=[(33432, 2, 0, text.encode(), True)])
+    write_photo(tmp_path / "out.tif", read_photo(source))
+    with tifffile.TiffFile(tmp_path / "out.tif") as written:
+        assert written.pages[0].tags[33432].value == text
+    assert np.array_equal(tifffile.imread(tmp_path / "out.tif"), stored)

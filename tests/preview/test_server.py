@@ -283,6 +283,8 @@ def test_what_no_page_says_ends_the_connection(standing: Served, message: str) -
         ),
         ("rtsp://cam/a?b&c", Settings("exdnet=strength=0.5"),
          "exdnet stream 'rtsp://cam/a?b&c' bright.mkv --chain exdnet=strength=0.5"),
+        ("rtsp://user:secret@cam/a", Settings(), "exdnet stream 'rtsp://***@cam/a' bright.mkv"),
+        ("env:CAMERA", Settings(), "exdnet stream env:CAMERA bright.mkv"),
         ("camera", Settings(quality="exact"), "exdnet stream /dev/video0 bright.mkv --quality exact"),
     ],
 )  # fmt: skip
