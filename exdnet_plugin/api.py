@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from exdnet_plugin.chain import make_chain
+from exdnet_plugin.chain import make_chain, parse_chain
 from exdnet_plugin.choices import check_choice
 from exdnet_plugin.contract import class_name, run_one
 from exdnet_plugin.devices import resolve_device
@@ -52,6 +53,8 @@ def open_filter(
     Raises:
         ValueError: a name, option, device, pixel format or matrix that there is not; says which there are.
         CheckpointError: weights that are not of this network.
+        PluginError: a processor cannot be imported, made or opened; so do its calls, from then on.
+        ExdnetError: while frames are processed, when memory suffices for no way of computing them.
     """
     plugins = plugins or default_plugins()
     opened = replace(stream, device=resolve_device(device))
@@ -182,7 +185,8 @@ def enhance_video(
         on_change: where frames change size on the way, `scale` them to the first size, or `split`: each size gets a
             file, the second `NAME-2`. The source is decoded once more to find the changes.
         overwrite: replace a sink that is there, and drop work that was stopped.
-        resume: go on with work that was stopped, where there is some.
+        resume: go on with work that was stopped, where there is some, of the same source, chain and encoder; of
+            processors that the caller made, the classes are compared, not what they were made with.
         on_stop: when the job is stopped by an error or from outside: `keep` its work for `resume`, leave a playable
             `partial` file under a name that says so, or `discard` it.
         progress: called after each frame with the frames done and, where the source tells, how many there are.
@@ -193,7 +197,8 @@ def enhance_video(
 
     Raises:
         MediaError: the source cannot be read or the sink not written; nothing is left under the sink's name.
-        ValueError, CheckpointError: as for :func:`open_filter`.
+        ValueError: a value that is not taken.
+        CheckpointError, PluginError, ExdnetError: as for :func:`open_filter`, and while frames are processed.
     """
     check_choice("on_change", on_change, ("scale", "split"))
     from exdnet_plugin.media.encoding import EncodingOptions
@@ -209,7 +214,7 @@ def enhance_video(
         source=Path(source),
         sink=Path(sink),
         processors=processors,
-        chain=chain if isinstance(chain, str) else ",".join(map(class_name, processors)),
+        chain=_with_files(chain) if isinstance(chain, str) else ",".join(map(class_name, processors)),
         quality=quality,
         device=resolve_device(device),
         encoding=EncodingOptions(codec, crf, bitrate, preset, pixel_format, rate, _texts(options or {})),
@@ -224,6 +229,16 @@ def enhance_video(
         profile=Path(profile) if profile else None,
     )
     return run_parts(job.parts() if on_change == "split" else [job], progress)
+
+
+def _with_files(chain: str) -> str:
+    """A chain's text with the state of files that it names, as weights: others of that name give other pictures."""
+    told = chain
+    for value in (value for link in parse_chain(chain) for value in link.options.values()):
+        with suppress(OSError):  # no file, or no name of one
+            stat = Path(value).expanduser().stat()
+            told += f" ({value}: {stat.st_size} bytes of {stat.st_mtime_ns})"
+    return told
 
 
 _SECONDS = "seconds from the first frame, as 2.5"

@@ -1,6 +1,6 @@
 """Photos decoded and encoded by OpenCV, with their EXIF, XMP and ICC blocks.
 
-OpenCV is imported when a photo is first read, never beside av's decoding: both bring an FFmpeg.
+OpenCV is imported when a photo is first read: it brings an FFmpeg of its own, which videos alone need not load.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from typing import Any, BinaryIO, Literal, cast
@@ -15,9 +16,12 @@ from av.video.stream import VideoStream
 
 from exdnet_plugin import ColorFacts, FrameFilter, MediaError, Report, StreamInfo, open_filter
 from exdnet_plugin.media.frames import frame_from_planes, frame_planes, reformatted, workable_format
+from exdnet_plugin.stream_info import ChromaSite
 
 log = logging.getLogger(__name__)
 Form = Literal["y4m", "nut"]
+# What y4m tells beside C420jpeg, which FFmpeg writes for the centre and for what is not told.
+_SITES: dict[bytes, ChromaSite] = {b" C420mpeg2": "left", b" C420paldv": "topleft"}
 FORMS = {"y4m": ("yuv4mpegpipe", "wrapped_avframe"), "nut": ("nut", "rawvideo")}
 
 
@@ -27,13 +31,19 @@ class _Pipe:
     def __init__(self, stream: BinaryIO) -> None:
         self._read = getattr(stream, "read1", stream.read)  # what is there: the next frame may wait for this one
         self._write, self._flush = stream.write, stream.flush
-        self.closed, self.empty, self.aspect = False, True, Fraction(0)
+        self.closed, self.head, self.aspect = False, b"", Fraction(0)
 
     def read(self, size: int) -> bytes:
-        """Read; `empty` tells whether nothing ever came."""
+        """Read; `head` is what came first."""
         data = self._read(size)
-        self.empty = self.empty and not data
+        self.head = self.head or bytes(data[:128])
         return data
+
+    @property
+    def chroma_site(self) -> ChromaSite:
+        """Where chroma lies, as y4m's header tells, which FFmpeg reads and PyAV does not tell."""
+        line = self.head.partition(b"\n")[0] if self.head.startswith(b"YUV4MPEG2 ") else b""
+        return next((site for name, site in _SITES.items() if name in line), "unspecified")
 
     def write(self, data: bytes) -> int:
         """Write; `closed` tells whether the reader has gone, for which PyAV's own errors have no words.
@@ -89,7 +99,7 @@ def _run(source: BinaryIO, sink: _Pipe, form: Form, color: ColorFacts | None, ho
     try:
         opened = av.open(pipe, "r", format=container_format, options={"probesize": "65536"})
     except FFmpegError as error:
-        found = "nothing comes in" if pipe.empty else f"what comes in is not {form}: {error.strerror}"
+        found = "nothing comes in" if not pipe.head else f"what comes in is not {form}: {error.strerror}"
         raise MediaError(f"{found}; let FFmpeg write -f {container_format}") from None
     with opened as reader, av.open(sink, "w", format=container_format, container_options=_STRICT) as writer:
         stream = reader.streams.video[0]
@@ -98,10 +108,12 @@ def _run(source: BinaryIO, sink: _Pipe, form: Form, color: ColorFacts | None, ho
         if first is None:
             raise MediaError(f"what comes in holds no frame; let FFmpeg write -f {container_format}")
         out = _like(writer, codec, stream, first)
+        if pipe.chroma_site != "unspecified":
+            out.codec_context.options = {"chroma_sample_location": pipe.chroma_site}
         sink.aspect = stream.sample_aspect_ratio or Fraction(0)
         if form == "nut" and sink.aspect not in (0, 1):
             log.warning("pixels of %s are not told on in nut; give the FFmpeg that reads it -vf setsar", sink.aspect)
-        with _opened(first, stream, color, how) as frame_filter:
+        with _opened(first, stream, _told(color or ColorFacts(), first, pipe), how) as frame_filter:
             for frame in _filtered(frame_filter, chain([first], frames)):
                 writer.mux(out.encode(frame))
                 report.frames += 1
@@ -130,10 +142,14 @@ def _like(writer: Any, codec: str, stream: VideoStream, first: av.VideoFrame) ->
     return cast(VideoStream, out)
 
 
-def _opened(first: av.VideoFrame, stream: VideoStream, color: ColorFacts | None, how: dict[str, Any]) -> FrameFilter:
-    told: ColorFacts = color or ColorFacts()
-    if told.range == "unspecified" and int(first.color_range) == 2:
-        told = ColorFacts(told.matrix, told.primaries, told.transfer, "full", told.chroma_site)
+def _told(color: ColorFacts, first: av.VideoFrame, pipe: _Pipe) -> ColorFacts:
+    """What was given, and behind it what the pipe tells."""
+    if color.range == "unspecified" and int(first.color_range) == 2:
+        color = replace(color, range="full")
+    return color if color.chroma_site != "unspecified" else replace(color, chroma_site=pipe.chroma_site)
+
+
+def _opened(first: av.VideoFrame, stream: VideoStream, told: ColorFacts, how: dict[str, Any]) -> FrameFilter:
     return open_filter(StreamInfo(first.width, first.height, first.format.name, stream.average_rate, told), **how)
 
 

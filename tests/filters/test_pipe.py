@@ -95,6 +95,15 @@ def test_the_command_filters_standard_input() -> None:
     assert b"4 frames" in done.stderr
 
 
+@pytest.mark.parametrize("site", ["C420mpeg2", "C420jpeg", "C420paldv"])
+def test_y4m_tells_where_chroma_lies_as_it_came(site: str) -> None:
+    content = raw("y4m", "yuv420p", [0, 1]).replace(b" C420jpeg", f" {site}".encode(), 1)
+    content = content.replace(b" XYSCSS=420JPEG", b"", 1)
+    sink = io.BytesIO()
+    run_pipe(io.BytesIO(content), sink, chain="null")
+    assert f" {site} ".encode() in sink.getvalue().partition(b"\n")[0] + b" "
+
+
 def test_the_line_has_the_device_and_names_that_ffmpeg_takes_for_files(make_clip: MakeClip, tmp_path: Path) -> None:
     make_clip("12:30.mp4")
     with contextlib.chdir(tmp_path):

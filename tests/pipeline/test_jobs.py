@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -15,10 +17,13 @@ import pytest
 import torch
 from conftest import MakeClip, dark_frames, decode, journaled, packets
 
+import exdnet_plugin
 from exdnet_plugin import MediaError, enhance_video
 from exdnet_plugin.pipeline import segments, work
 from exdnet_plugin.pipeline.segments import SEGMENT
 from exdnet_plugin.pipeline.work import work_folder
+
+WEIGHTS = Path(exdnet_plugin.__file__).parent / "exdnet" / "weights"
 
 FRAMES = SEGMENT + 40
 Run = Callable[..., tuple[int, str, str]]
@@ -105,7 +110,7 @@ def interrupted(source: Path, sink: Path, at: int, **options: object) -> BaseExc
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt) as caught:
-        enhance_video(source, sink, chain="null", progress=stop, **options)  # type: ignore[arg-type]
+        enhance_video(source, sink, progress=stop, **{"chain": "null", **options})  # type: ignore[arg-type]
     return caught.value
 
 
@@ -241,6 +246,17 @@ def test_a_journal_of_another_job_is_not_taken(make_clip: MakeClip, tmp_path: Pa
     with pytest.raises(MediaError, match="had chain 'Slow', not 'null'"):
         enhance_video(source, sink, chain="null", resume=True)
     assert journaled(sink) >= 24, "a mistake drops nothing"
+
+
+def test_weights_that_were_trained_on_meanwhile_are_another_chain(make_clip: MakeClip, tmp_path: Path) -> None:
+    source, sink, own = make_clip("in.mp4", frames=FRAMES), tmp_path / "out.mp4", tmp_path / "own.safetensors"
+    shutil.copy(WEIGHTS / "small.safetensors", own)
+    how: dict[str, Any] = {"chain": f"exdnet=weights={own},null", "quality": "realtime"}
+    interrupted(source, sink, SEGMENT + 10, on_stop="keep", **how)
+    shutil.copy(WEIGHTS / "default.safetensors", own)
+    with pytest.raises(MediaError, match="had chain"):
+        enhance_video(source, sink, resume=True, **how)
+    assert enhance_video(source, sink, overwrite=True, **how).frames == FRAMES
 
 
 def test_a_full_disk_for_single_frames_stops_nothing(
