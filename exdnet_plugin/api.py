@@ -56,6 +56,9 @@ def open_filter(
         PluginError: a processor cannot be imported, made or opened; so do its calls, from then on.
         ExdnetError: while frames are processed, when memory suffices for no way of computing them.
     """
+    if not isinstance(stream, StreamInfo):
+        wanted = "StreamInfo(width, height, pixel_format) is needed; enhance_video takes files"
+        raise ValueError(f"stream {stream!r}: a {wanted}")  # noqa: TRY004 - as all arguments
     plugins = plugins or default_plugins()
     opened = replace(stream, device=resolve_device(device))
     return FrameFilter(opened, make_chain(chain, plugins), plugins, quality=quality)
@@ -210,6 +213,7 @@ def enhance_video(
     rate = None if cfr is None else _number("cfr", cfr, "frames a second above 0, as 25 or Fraction(30000, 1001)")
     if rate is not None and rate <= 0:
         raise ValueError(f"cfr {cfr}: a rate above 0 is needed; None keeps every frame's time")
+    quality_asked = None if crf is None else float(_number("crf", crf, "the encoder's constant quality, as 20"))
     job = Job(
         source=Path(source),
         sink=Path(sink),
@@ -217,7 +221,7 @@ def enhance_video(
         chain=_with_files(chain) if isinstance(chain, str) else ",".join(map(class_name, processors)),
         quality=quality,
         device=resolve_device(device),
-        encoding=EncodingOptions(codec, crf, bitrate, preset, pixel_format, rate, _texts(options or {})),
+        encoding=EncodingOptions(codec, quality_asked, bitrate, preset, pixel_format, rate, _texts(options or {})),
         excerpt=Excerpt(_number("start", start, _SECONDS), None if end is None else _number("end", end, _SECONDS)),
         video_stream=video_stream,
         hdr=hdr,

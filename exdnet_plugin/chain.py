@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from exdnet_plugin.contract import Origin, guarded
 from exdnet_plugin.errors import PluginError
-from exdnet_plugin.processor import FrameProcessor
+from exdnet_plugin.processor import FrameProcessor, lacking
 
 if TYPE_CHECKING:
     from exdnet_plugin.plugins import Factory, Plugins
@@ -48,6 +48,8 @@ def _parse_link(part: str, text: str) -> Link:
     if not name:
         where = f"before {part!r}" if part else "beside a comma"
         raise ValueError(f"chain {text!r}: a processor's name is missing {where}")
+    if name.isdecimal():
+        raise ValueError(f"chain {text!r}: {name!r} is no processor's name; write decimals with a point, as 0.5")
     if ":" in name:
         wanted = name.rstrip(":").replace(":", "=", 1)
         raise ValueError(f"chain {text!r}: {name!r} is no processor's name; options stand behind =, as {wanted}=…")
@@ -129,7 +131,11 @@ def make_chain(chain: str | FrameProcessor | Sequence[FrameProcessor], plugins: 
         PluginError: a processor cannot be imported, or making it raised something else; so do its calls from then on.
     """
     if not isinstance(chain, str):
-        return [chain] if isinstance(chain, FrameProcessor) else list(chain)
+        processors: list[Any] = list(chain) if isinstance(chain, Sequence) else [chain]
+        for processor in processors:
+            if lacks := lacking(processor):
+                raise ValueError(f"{processor!r} in the chain is no processor: it has no {lacks}; names go in one text")
+        return processors
     return [_make(link, plugins.factory(link.name), plugins.owner(link.name)) for link in parse_chain(chain)]
 
 

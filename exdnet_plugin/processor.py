@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from exdnet_plugin.stream_info import StreamInfo
 
 
+def lacking(processor: object) -> str:
+    """What an object has not of a processor's methods, by name; empty for a processor."""
+    return ", ".join(name for name in ("open", "process", "reset", "close") if not hasattr(processor, name))
+
+
 @runtime_checkable
 class FrameProcessor(Protocol):
     """Turns RGB frames into RGB frames, in order. A stream in batches of 1 and of 8 gives the same frames.

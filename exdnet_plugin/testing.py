@@ -11,7 +11,7 @@ from torch import Tensor
 
 from exdnet_plugin.contract import fault_of
 from exdnet_plugin.errors import PluginError
-from exdnet_plugin.processor import FrameProcessor, Resumable
+from exdnet_plugin.processor import FrameProcessor, Resumable, lacking
 from exdnet_plugin.stream_info import StreamInfo
 
 Make = Callable[[], FrameProcessor]
@@ -46,6 +46,8 @@ def check_processor(make: Make, *, device: str = "cpu") -> Conformance:
         PluginError: what the contract asks and the processor does otherwise, a line each: what is wrong with
             one frame's result or, where nothing is, all the rest.
     """
+    if lacks := lacking(make()):
+        raise PluginError(f"it has no {lacks}")
     problems = [problem for size in SIZES for problem in _of_size(make, StreamInfo(*size, rate=None, device=device))]
     if problems:
         raise _broken(problems)

@@ -19,8 +19,9 @@ import cv2
 import numpy as np
 import pytest
 from av.stream import Disposition
-from conftest import MakeClip, dark_frames, decode
+from conftest import MakeClip, dark_frames, decode, scene
 
+from exdnet_plugin.cli.photos import PhotoJob
 from exdnet_plugin.cli.progress import Progress
 
 Run = Callable[..., tuple[int, str, str]]
@@ -321,3 +322,65 @@ def test_a_job_that_goes_on_tells_its_own_speed(
 def test_a_rate_of_no_time_is_refused(exdnet: Run, clip: Path, tmp_path: Path) -> None:
     for rate in ("30/0", "30/00", "0/5"):
         refused(exdnet("enhance", clip, tmp_path / "out.mp4", "--cfr", rate), f"--cfr '{rate}'", "as 25 or 30000/1001")
+
+
+def test_a_folder_is_gone_on_with_without_a_false_word(exdnet: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / "in" / name), dark_frames(1, (24, 32))[0])
+    asked = ["enhance", tmp_path / "in", tmp_path / "out", "--chain", "null"]
+    assert exdnet(*asked)[0] == 0
+    (tmp_path / "out/b.png").unlink()
+    code, out, said = exdnet(*asked, "--resume")
+    assert (code, said) == (0, "")
+    assert out.splitlines() == [
+        f"{tmp_path / 'out/a.png'} is there already, and left as it is",
+        str(tmp_path / "out/b.png"),
+    ]
+    refused(exdnet(*asked, "--resume", "--overwrite"), "--overwrite", "--resume", "give one of the two")
+
+
+def test_a_folder_that_is_stopped_says_how_far_it_came(
+    exdnet: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        cv2.imwrite(str(tmp_path / "in" / name), dark_frames(1, (24, 32))[0])
+    run = PhotoJob.run
+
+    def stopped(self: PhotoJob, source: Path, target: Path) -> None:
+        if source.name == "c.png":
+            raise KeyboardInterrupt
+        run(self, source, target)
+
+    monkeypatch.setattr(PhotoJob, "run", stopped)
+    code, _, said = exdnet("enhance", tmp_path / "in", tmp_path / "out", "--chain", "null")
+    assert (code, said.strip()) == (130, "exdnet: stopped; 2 of 3 files are done; --resume leaves them")
+
+
+def test_a_photo_that_is_lit_in_part_says_so(exdnet: Run, tmp_path: Path) -> None:
+    lit = (np.clip(scene(1, (48, 64)) * 230, 0, 255)).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "in.png"), lit)
+    code, out, _ = exdnet("enhance", tmp_path / "in.png", tmp_path / "out.png")
+    assert (code, "it is well lit and stays, in part or wholly, what it was" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--bitrate", "8"], "is 8 bits a second; write 8M"),
+        (["--chain", "exdnet=strength=0,5"], "write decimals with a point, as 0.5"),
+    ],
+)
+def test_usual_slips_are_told_as_such(exdnet: Run, clip: Path, tmp_path: Path, asked: list[str], said: str) -> None:
+    refused(exdnet("enhance", clip, tmp_path / "out.mp4", *asked), said)
+
+
+def test_a_sink_without_an_extension_and_a_source_that_looks_like_an_option(
+    exdnet: Run, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plain").touch()
+    refused(exdnet("enhance", clip, tmp_path / "plain"), "is a file without an extension", "plain.mp4")
+    monkeypatch.chdir(tmp_path)
+    Path("-dash.mp4").touch()
+    refused(exdnet("enhance", "-dash.mp4", "out.mp4"), "write ./-dash.mp4")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -173,3 +174,14 @@ def test_all_processors_are_closed_also_where_one_raises() -> None:
     with pytest.raises(OSError, match="it is gone"):
         opened.close()
     assert [processor.closed for processor in chain] == [1, 1]
+
+
+@pytest.mark.parametrize("chain", [["exdnet"], None, [object()]])
+def test_what_is_no_processor_is_refused_in_words(chain: Any) -> None:
+    with pytest.raises(ValueError, match="in the chain is no processor: it has no open, process, reset, close"):
+        enhance_image(np.zeros((8, 8, 3), np.uint8), chain=chain)
+
+
+def test_a_filter_is_opened_over_a_stream_not_a_file() -> None:
+    with pytest.raises(ValueError, match=r"stream 'night.mp4': a StreamInfo\(.*enhance_video takes files"):
+        open_filter("night.mp4")  # type: ignore[arg-type]

@@ -21,6 +21,11 @@ def test_the_built_in_processors_keep_the_contract() -> None:
     assert not null.temporal
 
 
+class OnlyProcess:
+    def process(self, frames, times):
+        return frames
+
+
 class Shrinking(Identity):
     def process(self, frames, times):
         return frames[..., ::2]
@@ -78,6 +83,7 @@ class OnlyLarge(Identity):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
+        (OnlyProcess, "it has no open, reset, close"),
         (Shrinking, "it must keep the shape"),
         (Nothing, "gave NoneType"),
         (Writing, "the frames were written to"),

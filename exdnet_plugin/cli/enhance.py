@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from exdnet_plugin.report import Report
 
 
-SLOW = 60  # seconds, after which people wonder whether it could be faster
+NOTICED, SLOW = 5, 60  # seconds, after which people wonder how long it took, and whether it could be faster
+FASTER = "--quality realtime would take less time, most of all on a CPU"
 
 
 @click.command(short_help="Brighten video files and photos.")
@@ -140,6 +141,8 @@ def enhance(
     jobs = in_sequence(jobs_of(sources, sink)) if rate else jobs_of(sources, sink)
     if video["profile"] and sum(source.suffix.lower() not in PHOTO_SUFFIXES for source, _ in jobs) > 1:
         raise ValueError("--profile: each video would replace the trace of the one before; give one video")
+    if len(jobs) > 1 and overwrite and video["resume"]:
+        raise ValueError("--overwrite replaces files that are there, and --resume leaves them; give one of the two")
     _say_without_effect(click.get_current_context(), [source.suffix.lower() in PHOTO_SUFFIXES for source, _ in jobs])
     how = {"chain": chain, "device": device, "quality": quality}
     with PhotoJob(how, photo_quality, rate, overwrite=overwrite) as photo:
@@ -157,7 +160,7 @@ def _say_without_effect(context: click.Context, are_photos: list[bool]) -> None:
     """Name the options that were given and are for videos alone, or for photos, where there are none of these."""
     if any(are_photos) and not all(are_photos):
         return
-    for_photos = {"photo_quality", "sequence"}
+    for_photos = {"photo_quality", "sequence", *(["resume"] if len(are_photos) > 1 else [])}
     given = {p.name: p.opts[0] for p in context.command.params if p.name and _is_given(context, p.name)}
     unused = [given[name] for name in given if name not in _FOR_BOTH and (name in for_photos) != all(are_photos)]
     if unused:
@@ -173,8 +176,8 @@ def _enhance_all(jobs: list[tuple[Path, Path]], photo: PhotoJob, video: dict[str
     """Every file; of several, those that fail do not stop the others."""
     from exdnet_plugin.cli.progress import duration
 
-    failed, photos, started = [], 0, time.monotonic()
-    for source, target in jobs:
+    failed, photos, started = list[Path](), 0, time.monotonic()
+    for number, (source, target) in enumerate(jobs):
         if len(jobs) > 1 and video["resume"] and target.exists():
             click.echo(f"{target} is there already, and left as it is")
             continue
@@ -184,14 +187,22 @@ def _enhance_all(jobs: list[tuple[Path, Path]], photo: PhotoJob, video: dict[str
                 photos += 1
             else:
                 _enhance_video(source, target, video)
+        except KeyboardInterrupt as error:
+            if len(jobs) > 1:
+                error.add_note(f"{number - len(failed)} of {len(jobs)} files are done; --resume leaves them")
+            raise
         except Exception as error:  # also a processor's own, of any kind: the next file may do without it
             if len(jobs) == 1:
                 raise
             failed.append(source)
             click.echo(f"exdnet: {_told(error, source)}", err=True)
             say_notes(getattr(error, "__notes__", []))
-    if photos > 1:
-        click.echo(f"{photos} photos in {duration(time.monotonic() - started)}")
+    seconds = time.monotonic() - started
+    if photos > 1 or (photos and seconds > NOTICED):
+        click.echo(f"{photos} photo{'s' if photos > 1 else ''} in {duration(seconds)}")
+    photo.say_lit()
+    if photos and seconds > SLOW and video["quality"] == "exact":
+        click.echo(FASTER)
     if failed:
         others = f"the others are written to {sink}" if len(failed) < len(jobs) else "nothing is written"
         raise MediaError(f"{len(failed)} of {len(jobs)} files failed, first {failed[0]}; {others}")
@@ -212,7 +223,7 @@ def _enhance_video(source: Path, target: Path, options: dict[str, Any]) -> None:
         report = enhance_video(source, target, progress=progress, **options)
     say_summary(report)
     if report.slowest_stage == "filter" and report.wall > SLOW and options["quality"] == "exact":
-        click.echo("--quality realtime would take less time, most of all on a CPU")
+        click.echo(FASTER)
 
 
 def say_summary(report: Report) -> None:

@@ -26,6 +26,8 @@ def jobs_of(sources: tuple[str, ...], sink: Path) -> list[tuple[Path, Path]]:
     if several and sink.suffix.lower() in PHOTO_SUFFIXES | _videos():
         raise MediaError(f"{sink} is a file's name, but there are {len(found)} sources; give a folder")
     if sink.exists() and not sink.is_dir():
+        if not several:
+            raise MediaError(f"{sink} is a file without an extension; give a name that has one, as {sink}.mp4")
         raise MediaError(f"{sink} is a file, but there are {len(found)} sources; give a folder")
     targets = [sink / path.name for path in found]
     twice = next((target for target in targets if targets.count(target) > 1), None)
@@ -48,7 +50,8 @@ def _expand(source: str) -> list[Path]:
             raise MediaError(f"{path} holds no video and no photo; known are {', '.join(sorted(known))}")
         if others := [file.name for file in held if file not in files]:
             shown = ", ".join(others[:5]) + (", …" if len(others) > 5 else "")
-            say_notes([f"{len(others)} of {path} are left out by their suffix: {shown}; a video is taken by its name"])
+            count = f"{len(others)} of the {len(held)} files in {path}"
+            say_notes([f"{count} left out by their suffix: {shown}; a video is taken by its name"])
         return files
     if not path.exists() and glob.has_magic(source):
         matches = [Path(match) for match in sorted(glob.glob(source, recursive=True)) if Path(match).is_file()]

@@ -84,6 +84,9 @@ def main() -> None:
         sys.exit()
     except click.MissingParameter as error:
         _end(f"{error.format_message().rstrip('.')}; {_usage(error.ctx)}", 2)
+    except click.NoSuchOption as error:
+        meant = next((name for name in sys.argv[1:] if name.startswith("-") and os.path.exists(name)), None)
+        _end(error.format_message() + (f" To name the file, write ./{meant}" if meant else ""), 2)
     except click.ClickException as error:
         _end(error.format_message(), 2)
     except PluginError as error:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+LEAST_BITS = 1000  # a second: less is a unit that was left out
 F = TypeVar("F", bound=Callable[..., Any])
 _EMPTY = "the name is empty; is a variable of a script not set?"
 ENGINES = ("auto", "native", "torch", "triton")  # as `exdnet.engines`, which is not imported for `--help`
@@ -120,6 +121,8 @@ def parse_bits(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([kKM]?)", text)
     if not match or not (bits := round(float(match[1]) * {"": 1, "k": 1e3, "K": 1e3, "M": 1e6}[match[2]])):
         raise ValueError(f"--bitrate {text!r}: write bits a second, as 8M, 800k or 800000")
+    if bits < LEAST_BITS:
+        raise ValueError(f"--bitrate {text!r} is {bits} bits a second; write {text}M or {text}k")
     return bits
 
 

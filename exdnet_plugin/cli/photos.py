@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,10 +13,9 @@ import click
 from exdnet_plugin.cli.files import say_notes
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.media.photos import PHOTO_SUFFIXES, Photo, read_photo, write_photo
+from exdnet_plugin.report import Report
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from exdnet_plugin.frame_filter import FrameFilter
     from exdnet_plugin.stream_info import StreamInfo
 
@@ -37,47 +35,58 @@ class PhotoJob:
     def __init__(self, how: dict[str, Any], photo_quality: int, rate: Fraction | None, *, overwrite: bool) -> None:
         self._how, self._photo_quality, self._rate, self._overwrite = how, photo_quality, rate, overwrite
         self._opened: tuple[StreamInfo, FrameFilter] | None = None
-        self._count, self._closing = 0, ExitStack()
+        self._count = self._lit = 0
 
     def run(self, source: Path, target: Path) -> None:
         """Enhance one photo. MediaError where it is none, cannot be written, or is of another size in a sequence."""
-        import numpy as np
-
-        from exdnet_plugin.api import enhance_image
         from exdnet_plugin.media.sink import check_sink
 
-        number, self._count = self._count, self._count + 1
+        time, self._count = self._count / (self._rate or 1), self._count + 1
         check_sink(target, source, PHOTO_SUFFIXES, overwrite=self._overwrite)
         photo = read_photo(source)
-        result = (
-            self._framed(photo, source, number / self._rate) if self._rate else enhance_image(photo.rgb, **self._how)
-        )
+        try:
+            result = self._filter(photo, source)([photo.rgb], float(time))[0]
+        finally:
+            if self._rate is None:
+                self._close()
         notes = write_photo(target, replace(photo, rgb=result), quality=self._photo_quality)
         click.echo(f"{target}")
-        if self._how["chain"] == "exdnet" and np.array_equal(result, photo.rgb):
-            click.echo(f"it is well lit and stays what it was; {ALL_THE_SAME}")
         say_notes(notes)
 
-    def _framed(self, photo: Photo, source: Path, time: Fraction) -> NDArray[Any]:
-        """A photo as the frame of this time, in seconds."""
+    def _filter(self, photo: Photo, source: Path) -> FrameFilter:
+        """What a photo goes through: of a sequence, the same for all."""
         from exdnet_plugin.api import open_filter
         from exdnet_plugin.stream_info import StreamInfo
 
         height, width = photo.rgb.shape[:2]
         stream = StreamInfo(width, height, "rgb24" if photo.rgb.itemsize == 1 else "rgb48le", self._rate)
         if self._opened is None:
-            self._opened = stream, self._closing.enter_context(open_filter(stream, **self._how))
+            self._opened = stream, open_filter(stream, **self._how)
         first, through = self._opened
         if stream != first:
             raise MediaError(f"{source} is {_told(stream)}, the sequence's first {_told(first)}; enhance it by itself")
-        result: NDArray[Any] = through([photo.rgb], float(time))[0]
-        return result
+        return through
+
+    def say_lit(self) -> None:
+        """Tell how many photos stay what they were."""
+        self._close()
+        if self._lit:
+            stays = "are well lit and stay, in part or wholly, what they were"
+            what = "it is well lit and stays, in part or wholly, what it was"
+            what = what if self._count == 1 else f"{self._lit} of {self._count} photos {stays}"
+            click.echo(f"{what}; {ALL_THE_SAME}")
+
+    def _close(self) -> None:
+        if self._opened:
+            report = Report()
+            self._opened[1].close(report)
+            self._opened, self._lit = None, self._lit + report.lit
 
     def __enter__(self) -> PhotoJob:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._closing.close()
+        self._close()
 
 
 def _told(stream: StreamInfo) -> str:

@@ -78,7 +78,6 @@ def stream(source: str, sinks: tuple[str, ...], **asked: Any) -> None:
     from exdnet_plugin.cli.live_log import set_up_log, status_line
     from exdnet_plugin.cli.progress import duration
     from exdnet_plugin.devices import leave_cores
-    from exdnet_plugin.live.address import hidden
     from exdnet_plugin.live.watch import watched
 
     keep_memory()
@@ -93,7 +92,7 @@ def stream(source: str, sinks: tuple[str, ...], **asked: Any) -> None:
     summary = (
         f"{report.frames} frames in {duration(report.wall)}, {report.dropped} left out{instead}, "
         f"{live.figures.reconnects} reconnects; slowest: {report.slowest_stage}; "
-        f"to {', '.join(hidden(from_environment(sink)) for sink in sinks)}"
+        f"to {', '.join(sink.shown for sink in live.sinks)}"
     )
     if asked["log_form"] == "json":
         logging.getLogger("exdnet.live").info(summary, extra={"figures": live.figures.as_dict()})

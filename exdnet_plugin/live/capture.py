@@ -114,7 +114,8 @@ class Capture:
             return av.open(source.url, "r", format=source.format, options=options, timeout=(opening, self._patience))
         except (FFmpegError, OSError) as error:
             self._end_command()
-            raise MediaError(f"{source.shown} {_why(error, opening)}") from None
+            hint = "; a pipe takes MPEG-TS or Matroska, an MP4 is to be given as a file" if source.url == "-" else ""
+            raise MediaError(f"{source.shown} {_why(error, opening)}{hint}") from None
         except ValueError as error:
             raise MediaError(f"{source.shown}: {error}; FFmpeg's names are `ffmpeg -formats`") from None
 

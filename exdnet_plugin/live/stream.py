@@ -77,12 +77,12 @@ class LiveStream:
         ValueError: a chain, quality, device or budget that there is not.
 
     Attributes:
-        source: where it comes from.
+        source, sinks: where it comes from and goes to.
         figures: what is counted, at any time.
     """
 
     def __init__(self, source: Source, sinks: Sequence[Sink], options: LiveOptions) -> None:
-        self.source, self._sinks, self._options = source, _told_apart(sinks), options
+        self.source, self.sinks, self._options = source, _told_apart(sinks), options
         files = [Path(source.url), *(sink.file for sink in sinks if sink.file)]
         for file in files[1:]:
             check_not_source(file, files[0])
@@ -187,10 +187,10 @@ class LiveStream:
             ),
             *(
                 "with" if start.has_sound and options.sound else "without",
-                ", ".join(sink.shown for sink in self._sinks),
+                ", ".join(sink.shown for sink in self.sinks),
             ),
         )
-        for carried in dict.fromkeys(sink.carried for sink in self._sinks):
+        for carried in dict.fromkeys(sink.carried for sink in self.sinks):
             outlets = self._outlets[carried] = list[Outlet]()
             take = partial(_hand_to, outlets)
             encoder = Encoder(start, carried, options.encoding, sound=options.sound and start.has_sound, take=take)
@@ -198,7 +198,7 @@ class LiveStream:
             how: Any = {"drop": options.drop, "reconnect": options.reconnect}
             outlets += [
                 Outlet(sink, encoder.streams, encoder.ask_for_key, self._sink_gone, self.figures, **how)
-                for sink in self._sinks
+                for sink in self.sinks
                 if sink.carried == carried
             ]
 

@@ -116,5 +116,5 @@ def test_figures_are_served_over_ipv6() -> None:
 def test_sinks_that_are_shown_alike_are_counted_apart() -> None:
     sinks = [read_sink(f"rtmp://server/app/key{number}") for number in (1, 2)]
     live = LiveStream(read_source("lavfi:testsrc2"), sinks, LiveOptions(chain="null"))
-    shown = [sink.shown for sink in live._sinks]
+    shown = [sink.shown for sink in live.sinks]
     assert shown == ["rtmp://server/app/***", "rtmp://server/app/*** (the 2. of these)"]

@@ -148,7 +148,7 @@ def test_a_folder_and_a_glob_keep_names(tmp_path: Path, exdnet: Run) -> None:
         cv2.imwrite(str(folder / name), dark_frames(1, (24, 32), seed=index)[0])
     (folder / "notes.txt").write_text("no photo")
     code, _, said = exdnet("enhance", folder, tmp_path / "out")
-    assert (code, "1 of " in said, "left out by their suffix: notes.txt" in said) == (0, True, True)
+    assert (code, "1 of the " in said, "left out by their suffix: notes.txt" in said) == (0, True, True)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.jpg", "c.bmp"]
     assert exdnet("enhance", folder / "*.png", folder / "b.jpg", tmp_path / "two")[0] == 0
     assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["a.png", "b.jpg"]
