@@ -189,7 +189,8 @@ def _enhance_all(jobs: list[tuple[Path, Path]], photo: PhotoJob, video: dict[str
                 _enhance_video(source, target, video)
         except KeyboardInterrupt as error:
             if len(jobs) > 1:
-                error.add_note(f"{number - len(failed)} of {len(jobs)} files are done; --resume leaves them")
+                rest = "" if photo.rate else "; --resume leaves them"
+                error.add_note(f"{number - len(failed)} of {len(jobs)} files are done{rest}")
             raise
         except Exception as error:  # also a processor's own, of any kind: the next file may do without it
             if len(jobs) == 1:

@@ -30,10 +30,13 @@ class PhotoJob:
         photo_quality: of lossy formats, 1 to 100.
         rate: photos are a video's frames, so many a second; None for photos that know nothing of each other.
         overwrite: whether photos that are there are replaced.
+
+    Attributes:
+        rate: as given.
     """
 
     def __init__(self, how: dict[str, Any], photo_quality: int, rate: Fraction | None, *, overwrite: bool) -> None:
-        self._how, self._photo_quality, self._rate, self._overwrite = how, photo_quality, rate, overwrite
+        self._how, self._photo_quality, self.rate, self._overwrite = how, photo_quality, rate, overwrite
         self._opened: tuple[StreamInfo, FrameFilter] | None = None
         self._count = self._lit = 0
 
@@ -41,13 +44,13 @@ class PhotoJob:
         """Enhance one photo. MediaError where it is none, cannot be written, or is of another size in a sequence."""
         from exdnet_plugin.media.sink import check_sink
 
-        time, self._count = self._count / (self._rate or 1), self._count + 1
+        time, self._count = self._count / (self.rate or 1), self._count + 1
         check_sink(target, source, PHOTO_SUFFIXES, overwrite=self._overwrite)
         photo = read_photo(source)
         try:
             result = self._filter(photo, source)([photo.rgb], float(time))[0]
         finally:
-            if self._rate is None:
+            if self.rate is None:
                 self._close()
         notes = write_photo(target, replace(photo, rgb=result), quality=self._photo_quality)
         click.echo(f"{target}")
@@ -59,7 +62,7 @@ class PhotoJob:
         from exdnet_plugin.stream_info import StreamInfo
 
         height, width = photo.rgb.shape[:2]
-        stream = StreamInfo(width, height, "rgb24" if photo.rgb.itemsize == 1 else "rgb48le", self._rate)
+        stream = StreamInfo(width, height, "rgb24" if photo.rgb.itemsize == 1 else "rgb48le", self.rate)
         if self._opened is None:
             self._opened = stream, open_filter(stream, **self._how)
         first, through = self._opened
