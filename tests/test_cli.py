@@ -359,10 +359,13 @@ def test_a_folder_that_is_stopped_says_how_far_it_came(
 
 
 def test_a_photo_that_is_lit_in_part_says_so(exdnet: Run, tmp_path: Path) -> None:
-    lit = (np.clip(scene(1, (48, 64)) * 230, 0, 255)).astype(np.uint8)
-    cv2.imwrite(str(tmp_path / "in.png"), lit)
-    code, out, _ = exdnet("enhance", tmp_path / "in.png", tmp_path / "out.png")
-    assert (code, "it is well lit and stays, in part or wholly, what it was" in out) == (0, True)
+    lit = (np.clip(scene(1, (48, 64)) * 200, 0, 255)).astype(np.uint8)
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), lit)
+    code, out, _ = exdnet("enhance", tmp_path / "a.png", tmp_path / "out.png")
+    assert (code, "it is well lit and stays, in part, what it was; --chain" in out) == (0, True)
+    out = exdnet("enhance", tmp_path / "a.png", tmp_path / "b.png", tmp_path / "out")[1]
+    assert "2 of 2 photos are well lit and stay, in part or wholly, what they were" in out
 
 
 @pytest.mark.parametrize(

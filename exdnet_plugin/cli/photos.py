@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
 from exdnet_plugin.cli.files import say_notes
 from exdnet_plugin.errors import MediaError
@@ -39,6 +40,7 @@ class PhotoJob:
         self._how, self._photo_quality, self.rate, self._overwrite = how, photo_quality, rate, overwrite
         self._opened: tuple[StreamInfo, FrameFilter] | None = None
         self._count = self._lit = 0
+        self._same = False
 
     def run(self, source: Path, target: Path) -> None:
         """Enhance one photo. MediaError where it is none, cannot be written, or is of another size in a sequence."""
@@ -52,6 +54,7 @@ class PhotoJob:
         finally:
             if self.rate is None:
                 self._close()
+        self._same = np.array_equal(result, photo.rgb)
         notes = write_photo(target, replace(photo, rgb=result), quality=self._photo_quality)
         click.echo(f"{target}")
         say_notes(notes)
@@ -74,9 +77,9 @@ class PhotoJob:
         """Tell how many photos stay what they were."""
         self._close()
         if self._lit:
-            stays = "are well lit and stay, in part or wholly, what they were"
-            what = "it is well lit and stays, in part or wholly, what it was"
-            what = what if self._count == 1 else f"{self._lit} of {self._count} photos {stays}"
+            what = f"{self._lit} of {self._count} photos are well lit and stay, in part or wholly, what they were"
+            if self._count == 1:
+                what = f"it is well lit and stays{'' if self._same else ', in part,'} what it was"
             click.echo(f"{what}; {ALL_THE_SAME}")
 
     def _close(self) -> None:
