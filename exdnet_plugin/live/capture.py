@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from itertools import chain
 from math import inf
 from types import TracebackType
@@ -27,6 +26,7 @@ from av.video.stream import VideoStream
 from exdnet_plugin.errors import MediaError
 from exdnet_plugin.hdr import is_hdr
 from exdnet_plugin.live.address import meaning
+from exdnet_plugin.live.reminder import Reminder
 from exdnet_plugin.live.sources import Source
 from exdnet_plugin.media.channel_layout import distinct
 from exdnet_plugin.media.facts import ColorTags
@@ -85,7 +85,7 @@ class Capture:
         self.stream.thread_type = "SLICE"  # frame threads hold back a frame each
         self._sound = next(iter(self._container.streams.audio), None)
         self._first_time: Fraction | None = None
-        self._lies = False
+        self._lies, self._reminder = False, Reminder()
 
     @property
     def has_sound(self) -> bool:
@@ -131,10 +131,15 @@ class Capture:
         """Pictures and sound, decoded, as they come. MediaError when the source breaks off or falls silent."""
         try:
             streams = [stream for stream in (self.stream, self._sound) if stream]
-            for packet in demuxed(self._container, streams, partial(log.info, "%s: %s", self._source.shown)):
+            for packet in demuxed(self._container, streams, self._note):
                 yield from self._decoded(packet)
         except (FFmpegError, OSError) as error:
             raise MediaError(f"{self._source.shown} {_why(error, self._patience)}") from None
+
+    def _note(self, note: str) -> None:
+        """Log what is passed over, which may come with every packet."""
+        if self._reminder.is_due(note):
+            log.info("%s: %s", self._source.shown, note)
 
     def _decoded(self, packet: Packet[Any]) -> Iterator[Grabbed]:
         if self._source.paced:

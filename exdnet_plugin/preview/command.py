@@ -29,10 +29,8 @@ def command_line(source: str, settings: Settings, options: Sequence[str] = ()) -
         suffix = Path(source).suffix if Path(source).suffix.lower() in PHOTO_SUFFIXES else ".mp4"
         words, own_quality = ["exdnet", "enhance", path, f"bright{suffix}", *options], "exact"
     else:
-        words, own_quality = (
-            ["exdnet", "stream", DEVICE if source == CAMERA else hidden(source), "bright.mkv"],
-            "realtime",
-        )
+        live = DEVICE if source == CAMERA else hidden(source)
+        words, own_quality = ["exdnet", "stream", live, "bright.mkv"], "realtime"
     chosen = {"chain": ("exdnet", settings.chain), "device": ("auto", settings.device)}
     chosen["quality"] = (own_quality, settings.quality)
     for name, (usual, value) in chosen.items():

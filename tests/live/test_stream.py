@@ -10,6 +10,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from conftest import MakeClip, decode, luma, packets
 from peers import COMMAND, CURVE, Peer, Running, free_port, until
 
 from exdnet_plugin import MediaError, PluginError, Plugins, StreamInfo, hookimpl
+from exdnet_plugin.live.capture import Capture
 from exdnet_plugin.live.encoder import LiveEncoding
 from exdnet_plugin.live.sinks import RECORDINGS, read_sink
 from exdnet_plugin.live.sources import read_source
@@ -171,6 +173,29 @@ def test_a_container_that_does_not_take_the_codec_is_told(tmp_path: Path) -> Non
         running.wait()
     assert isinstance(running.error, MediaError)
     assert "webm takes no libx264; give another --codec" in str(running.error)
+
+
+def test_a_stream_that_begins_on_the_way_is_passed_over_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """PyAV fails at each of its packets."""
+
+    class Container:
+        failures = 3
+
+        def demux(self, streams: list[object]) -> Iterator[object]:
+            self.failures -= 1
+            if self.failures >= 0:
+                raise IndexError("list index out of range")
+            yield from ()
+
+        def close(self) -> None:
+            pass
+
+    caplog.set_level("INFO", "exdnet.live")
+    with Capture(read_source("lavfi:testsrc2=size=64x48:duration=0.1"), 5.0) as capture:
+        capture._container.close()
+        capture._container = Container()  # type: ignore[assignment]
+        assert list(capture.grabbed()) == []
+    assert sum("a stream that begins on the way" in message for message in caplog.messages) == 1
 
 
 def test_a_sink_given_twice_is_refused() -> None:
